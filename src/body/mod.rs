@@ -1,0 +1,174 @@
+//! The one response body. Every frame is a [`Bytes`] handed on by reference; nothing is copied, re-chunked or
+//! boxed on the way from socket to socket.
+
+mod bounded;
+mod frames;
+mod watch;
+
+pub use bounded::bounded;
+pub use frames::{Expect, Frames};
+pub use watch::{End, Watch};
+
+use crate::error::BoxError;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A response body that can be watched to its end.
+pub struct Body {
+    inner: Inner,
+    watch: Option<Box<dyn Watch>>,
+    /// Payload bytes handed on so far.
+    seen: u64,
+}
+
+enum Inner {
+    Empty,
+    /// What can be replayed and sliced.
+    Full(Bytes),
+    /// What streams from upstream and cannot.
+    Frames(Box<Frames>),
+    /// A local stream, such as a file.
+    Local(UnsyncBoxBody<Bytes, BoxError>),
+}
+
+impl Body {
+    /// No content.
+    pub fn empty() -> Body {
+        Body::new(Inner::Empty)
+    }
+
+    /// Content in memory.
+    pub fn full(content: impl Into<Bytes>) -> Body {
+        Body::new(Inner::Full(content.into()))
+    }
+
+    /// Content that streams from an upstream connection.
+    pub fn frames(frames: Frames) -> Body {
+        Body::new(Inner::Frames(Box::new(frames)))
+    }
+
+    /// Content from a local source, such as a file. It must state its exact size.
+    pub fn local<B>(body: B) -> Body
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Body::new(Inner::Local(body.map_err(Into::into).boxed_unsync()))
+    }
+
+    /// The same body, with `watch` told how and after how many bytes it ended. Watchers add up.
+    pub fn watched(mut self, watch: impl Watch + 'static) -> Body {
+        self.watch = Some(match self.watch.take() {
+            None => Box::new(watch),
+            Some(first) => Box::new((first, Box::new(watch) as Box<dyn Watch>)),
+        });
+        self
+    }
+
+    /// The same body, which must turn out to be `expect` or fail before its end. Content in memory is compared
+    /// by the caller; an upstream stream withholds its last frame until the digest is right.
+    pub fn expecting(mut self, expect: Expect) -> Body {
+        if let Inner::Frames(frames) = &mut self.inner {
+            frames.expect(expect);
+        }
+        self
+    }
+
+    /// The content, when it is in memory already.
+    pub fn as_full(&self) -> Option<&Bytes> {
+        match &self.inner {
+            Inner::Full(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn new(inner: Inner) -> Body {
+        Body { inner, watch: None, seen: 0 }
+    }
+
+    fn end(&mut self, end: End) {
+        if let Some(watch) = self.watch.take() {
+            watch.end(end, self.seen);
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match &mut self.inner {
+            Inner::Empty => None,
+            Inner::Full(bytes) if bytes.is_empty() => None,
+            Inner::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Inner::Frames(frames) => std::task::ready!(Pin::new(&mut **frames).poll_frame(cx)),
+            Inner::Local(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
+                // hyper drops a body that says it is at its end without polling it to `None`.
+                if self.is_end_stream() {
+                    self.end(End::Complete);
+                }
+            }
+            Some(Err(_)) => self.end(End::Failed),
+            None => self.end(End::Complete),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Empty => true,
+            Inner::Full(bytes) => bytes.is_empty(),
+            Inner::Frames(frames) => frames.is_end_stream(),
+            Inner::Local(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Frames(frames) => frames.size_hint(),
+            Inner::Local(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        let end = if self.is_end_stream() { End::Complete } else { End::Dropped };
+        self.end(end);
+    }
+}
+
+impl Default for Body {
+    fn default() -> Body {
+        Body::empty()
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match &self.inner {
+            Inner::Empty => "Empty",
+            Inner::Full(_) => "Full",
+            Inner::Frames(_) => "Frames",
+            Inner::Local(_) => "Local",
+        };
+        f.debug_struct("Body").field("kind", &kind).field("seen", &self.seen).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+use super::*;
+use std::sync::{Arc, Mutex};
+
+struct Note(Arc<Mutex<Vec<(End, u64)>>>);
+
+impl Watch for Note {
+    fn end(self: Box<Self>, end: End, bytes: u64) {
+        self.0.lock().unwrap().push((end, bytes));
+    }
+}
+
+fn noted(body: Body) -> (Body, Arc<Mutex<Vec<(End, u64)>>>) {
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    (body.watched(Note(notes.clone())).watched(Note(notes.clone())), notes)
+}
+
+#[tokio::test]
+async fn every_watcher_hears_of_the_end_once() {
+    let (body, notes) = noted(Body::full("hello"));
+    assert_eq!(bounded(body, 5).await.unwrap(), "hello");
+    assert_eq!(*notes.lock().unwrap(), [(End::Complete, 5), (End::Complete, 5)]);
+}
+
+#[tokio::test]
+async fn a_dropped_body_says_so() {
+    let (body, notes) = noted(Body::full("hello"));
+    drop(body);
+    assert_eq!(*notes.lock().unwrap(), [(End::Dropped, 0), (End::Dropped, 0)]);
+    let (body, notes) = noted(Body::empty());
+    drop(body);
+    assert_eq!(*notes.lock().unwrap(), [(End::Complete, 0), (End::Complete, 0)]);
+}
+
+#[tokio::test]
+async fn a_broken_source_fails() {
+    let stream =
+        futures_util::stream::iter([Ok(Frame::data(Bytes::from("ab"))), Err(BoxError::from("broken"))]);
+    let (body, notes) = noted(Body::local(http_body_util::StreamBody::new(stream)));
+    assert!(bounded(body, 100).await.is_err());
+    assert_eq!(*notes.lock().unwrap(), [(End::Failed, 2), (End::Failed, 2)]);
+}
+
+#[tokio::test]
+async fn documents_are_bounded() {
+    assert!(bounded(Body::full("123456"), 5).await.is_err());
+    let frames = ["ab", "cd", "ef"].map(|text| Ok::<_, BoxError>(Frame::data(Bytes::from(text))));
+    let body = Body::local(http_body_util::StreamBody::new(futures_util::stream::iter(frames)));
+    assert_eq!(bounded(body, 6).await.unwrap(), "abcdef");
+}
+
+#[tokio::test]
+async fn a_permit_rides_to_the_end() {
+    let permits = Arc::new(tokio::sync::Semaphore::new(1));
+    let body = Body::full("x").watched(permits.clone().try_acquire_owned().unwrap());
+    assert_eq!(permits.available_permits(), 0);
+    bounded(body, 1).await.unwrap();
+    assert_eq!(permits.available_permits(), 1);
+}

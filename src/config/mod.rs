@@ -1,0 +1,266 @@
+//! The configuration, valid by construction: plain data without an `Option` that means "default".
+
+use crate::auth::Credentials;
+use crate::oci::Host;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// Everything an operator can say.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Listeners and their limits.
+    pub server: Server,
+    /// The operator's listener.
+    pub admin: Admin,
+    /// `wave.data-dir`: where grants, roots and inline layers are kept.
+    pub data_dir: PathBuf,
+    /// `wave.layer-path`: the `layer.json` of the default layer; `None` when the default path does not exist.
+    pub layer_path: Option<PathBuf>,
+    /// `wave.allow-anonymous`: may callers without an account or access token mint tokens and pull?
+    pub allow_anonymous: bool,
+    /// `wave.allow-private-layers`: may layer URLs use http and private addresses?
+    pub allow_private_layers: bool,
+    /// `wave.accounts.<user>`: SHA-256 of the password.
+    pub accounts: BTreeMap<String, [u8; 32]>,
+    /// `wave.registries`.
+    pub registries: Registries,
+    /// `wave.tokens`.
+    pub tokens: Tokens,
+    /// `wave.cache`.
+    pub cache: Cache,
+    /// `wave.upstream`.
+    pub upstream: Upstream,
+    /// `wave.rate-limit`.
+    pub rate: Rate,
+    /// `tower.api.endpoint`, when a platform is configured.
+    pub platform: Option<Url>,
+    /// `wave.log`.
+    pub log: Log,
+}
+
+/// `wave.server`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `url`: how clients reach us; its authority is put into image names. `None`: the request's own authority.
+    pub url: Option<Url>,
+    /// `bind`: the plain listener.
+    pub bind: SocketAddr,
+    /// `tls`: the TLS listener.
+    pub tls: Option<Tls>,
+    /// `max-connections`: open client connections, both listeners together.
+    pub max_connections: usize,
+    /// `max-requests`: requests in flight, bodies included.
+    pub max_requests: usize,
+    /// `header-timeout`: from accept, or the previous response, to the end of the request head.
+    pub header_timeout: Duration,
+    /// `tls-timeout`: for a TLS handshake.
+    pub tls_timeout: Duration,
+    /// `head-deadline`: from the request to the head of our response.
+    pub head_deadline: Duration,
+    /// `stall-timeout`: how long a client may leave a response unread.
+    pub stall_timeout: Duration,
+    /// `grace-period`: for pulls in flight when we are asked to stop.
+    pub grace_period: Duration,
+}
+
+/// `wave.server.tls`.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// `bind`: the TLS listener.
+    pub bind: SocketAddr,
+    /// `certificate`: PEM chain, leaf first.
+    pub certificate: PathBuf,
+    /// `key`: PEM private key.
+    pub key: PathBuf,
+}
+
+/// `wave.admin`.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// `bind`: loopback unless said otherwise.
+    pub bind: SocketAddr,
+}
+
+/// `wave.registries`.
+#[derive(Clone, Debug)]
+pub struct Registries {
+    /// `default`: the registry of names without a host.
+    pub default: Host,
+    /// `unlisted`: may requests name registries that are not in this file?
+    pub unlisted: Unlisted,
+    /// `<host>`: one entry for each.
+    pub listed: BTreeMap<Host, Registry>,
+}
+
+/// `wave.registries.unlisted`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlisted {
+    /// Any public registry.
+    Allow,
+    /// Only listed ones.
+    Deny,
+}
+
+/// `wave.registries.<host>`.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    /// `alias`: a short first path component and metric label.
+    pub alias: Option<String>,
+    /// `username` and `password`.
+    pub credentials: Option<Credentials>,
+    /// `url`: where it really is.
+    pub url: Option<Url>,
+    /// `layout`: a directory with an OCI image layout instead of a server.
+    pub layout: Option<PathBuf>,
+    /// `ca-file`: PEM certificates trusted for this registry besides the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// `insecure`: accept any certificate.
+    pub insecure: bool,
+    /// `trusted-hosts`: further hosts for token realms and redirects; private addresses allowed.
+    pub trusted_hosts: Vec<Host>,
+    /// `anonymous`: may callers without an account use the operator's access?
+    pub anonymous: bool,
+    /// `forward-credentials`: use the caller's own Basic credentials upstream.
+    pub forward_credentials: bool,
+    /// `redirect`: hand blob redirects to the client instead of following them.
+    pub redirect: bool,
+    /// `verify: always`: hash every blob that streams through.
+    pub verify: Verify,
+    /// `proxy`: the forward proxy for this registry.
+    pub proxy: Option<Url>,
+}
+
+/// `wave.registries.<host>.verify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// The client verifies streamed blobs, as all do.
+    Client,
+    /// We do too, and withhold the last bytes of a wrong one.
+    Always,
+}
+
+/// `wave.tokens`.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// `duration`: life of a token.
+    pub duration: Duration,
+    /// `max-count`: live tokens.
+    pub max_count: usize,
+    /// `max-bytes`: recipes and inline layers of live tokens.
+    pub max_bytes: u64,
+}
+
+/// `wave.cache`.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// `max-bytes`: rewritten documents in memory.
+    pub max_bytes: u64,
+    /// `tag-ttl`: how long a tag is believed to stay where it was.
+    pub tag_ttl: Duration,
+    /// `max-roots`: durable roots kept.
+    pub max_roots: usize,
+    /// `root-ttl`: how long a root is kept after its last derivation.
+    pub root_ttl: Duration,
+}
+
+/// `wave.upstream`.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// `connect-timeout`: TCP and TLS, each.
+    pub connect_timeout: Duration,
+    /// `head-timeout`: to the head of a response.
+    pub head_timeout: Duration,
+    /// `idle-timeout`: between two bytes of a body.
+    pub idle_timeout: Duration,
+    /// `pool-idle`: how long an unused connection is kept.
+    pub pool_idle: Duration,
+    /// `max-requests`: in flight to one registry.
+    pub max_requests: usize,
+    /// `max-redirects`: hops followed.
+    pub max_redirects: usize,
+    /// `attempts`: tries of one request, the first included.
+    pub attempts: u32,
+    /// `retry-delay`: before the second try; then growing by 1.75 with jitter.
+    pub retry_delay: Duration,
+    /// `document-limit`: bytes of a manifest, index or config.
+    pub document_limit: usize,
+    /// `proxy`: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment.
+    pub proxy: Proxy,
+}
+
+/// Forward proxies of the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxy {
+    /// For https upstreams.
+    pub https: Option<Url>,
+    /// For http upstreams.
+    pub http: Option<Url>,
+    /// Host suffixes that are reached directly; `*` is all.
+    pub none: Vec<String>,
+}
+
+/// `wave.rate-limit`.
+#[derive(Clone, Debug)]
+pub struct Rate {
+    /// `pull.anonymous`: pulls of one address.
+    pub anonymous: Option<Quota>,
+    /// `pull.authenticated`: pulls of one account.
+    pub authenticated: Option<Quota>,
+}
+
+/// `100 / 1h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// So many.
+    pub count: u32,
+    /// In this time.
+    pub per: Duration,
+}
+
+/// `wave.log`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `level`: a filter such as `info` or `wave_registry=debug`.
+    pub level: String,
+    /// `format`.
+    pub format: LogFormat,
+    /// `access`: one line per request.
+    pub access: bool,
+}
+
+/// `wave.log.format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For collectors.
+    Json,
+}
+
+impl Default for Registries {
+    fn default() -> Registries {
+        Registries { default: Host::docker_hub(), unlisted: Unlisted::Allow, listed: BTreeMap::new() }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Registry {
+        Registry {
+            alias: None,
+            credentials: None,
+            url: None,
+            layout: None,
+            ca_file: None,
+            insecure: false,
+            trusted_hosts: Vec::new(),
+            anonymous: true,
+            forward_credentials: false,
+            redirect: false,
+            verify: Verify::Client,
+            proxy: None,
+        }
+    }
+}

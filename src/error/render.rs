@@ -1,0 +1,56 @@
+//! Errors as responses: the registry's envelope under `/v2`, the control plane's elsewhere.
+
+use super::Error;
+use crate::body::Body;
+use crate::oci::headers;
+use http::{HeaderValue, Response, header};
+
+/// Which JSON an error is wrapped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// `{"errors":[{"code","message","detail"}]}` (distribution-spec, "Error codes").
+    Registry,
+    /// `{"message": "..."}`.
+    Control,
+    /// The headers of the registry's envelope and no content: the answer to HEAD.
+    Head,
+}
+
+/// The response for `error`. `429` and `503` carry `Retry-After`, `401` carries `WWW-Authenticate`.
+pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
+    let content = match envelope {
+        Envelope::Registry | Envelope::Head => registry(error),
+        Envelope::Control => serde_json::json!({ "message": error.message() }),
+    };
+    let content = content.to_string();
+    let length = content.len();
+    let mut response = Response::new(match envelope {
+        Envelope::Head => Body::empty(),
+        _ => Body::full(content),
+    });
+    *response.status_mut() = error.status();
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, headers::JSON);
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if envelope != Envelope::Control {
+        fields.insert(headers::API_VERSION, headers::REGISTRY_V2);
+    }
+    if let Some(after) = error.retry_after() {
+        // Whole seconds, rounded up: a client that comes back early is refused again.
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    if let Some(value) = error.challenge().and_then(|c| HeaderValue::try_from(c.to_string()).ok()) {
+        fields.insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+fn registry(error: &Error) -> serde_json::Value {
+    let mut entry = serde_json::json!({ "code": error.code().as_str(), "message": error.message() });
+    if let Some(detail) = error.detail() {
+        entry["detail"] = detail.clone();
+    }
+    serde_json::json!({ "errors": [entry] })
+}

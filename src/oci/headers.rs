@@ -1,0 +1,31 @@
+//! Header names of the registry protocol and the values we always send.
+
+use super::Digest;
+use http::{HeaderName, HeaderValue};
+
+/// `Docker-Content-Digest`: the digest of the content, on every manifest and blob (distribution-spec main).
+pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// `Docker-Distribution-Api-Version`.
+pub const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// Value of [`API_VERSION`].
+pub const REGISTRY_V2: HeaderValue = HeaderValue::from_static("registry/2.0");
+/// `OCI-Namespace`: the `ns` a mirror request was answered for.
+pub const NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
+/// `OCI-Filters-Applied`, on referrers.
+pub const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+/// `X-Request-Id`.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// `application/octet-stream`, the type of blobs.
+pub const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// `application/json`.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A digest as a header value.
+pub fn digest_value(digest: &Digest) -> HeaderValue {
+    HeaderValue::try_from(digest.to_string()).expect("a digest is ASCII")
+}
+
+/// A digest as a strong entity tag: quoted (RFC 9110, 8.8.3).
+pub fn etag_value(digest: &Digest) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{digest}\"")).expect("a digest is ASCII")
+}

@@ -1,0 +1,141 @@
+//! The paths of the distribution API, parsed once.
+
+use super::{Code, Digest, Reference, digest, reference};
+use percent_encoding::percent_decode_str;
+
+/// `/v2/<name>/<kind>/<reference>`, or the ping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// `/v2` and `/v2/`.
+    Ping,
+    /// An object under a name. The name is still what the URL said: it may start with a token or a host.
+    Object {
+        /// The components between `/v2/` and the kind, decoded, joined by `/`.
+        name: String,
+        /// What is asked for.
+        object: Object,
+    },
+}
+
+/// What a path asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// `manifests/<reference>`
+    Manifest(Reference),
+    /// `blobs/<digest>`
+    Blob(Digest),
+    /// `tags/list`
+    Tags,
+    /// `referrers/<digest>`
+    Referrers(Digest),
+}
+
+/// Why a path is none of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// No such path in the API, or a name that no grammar allows.
+    Path,
+    /// A digest that is none.
+    Digest(digest::Invalid),
+    /// A tag that is none.
+    Tag,
+}
+
+impl Path {
+    /// Parses the path of a URL, which must start with `/v2`. Components are decoded once and after splitting,
+    /// so an encoded slash never becomes a separator.
+    pub fn parse(path: &str) -> Result<Path, Invalid> {
+        let rest = match path.strip_prefix("/v2") {
+            Some("" | "/") => return Ok(Path::Ping),
+            Some(rest) => rest.strip_prefix('/').ok_or(Invalid::Path)?,
+            None => return Err(Invalid::Path),
+        };
+        let components = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
+        let [name @ .., kind, last] = &components[..] else { return Err(Invalid::Path) };
+        if name.is_empty() || name.iter().any(String::is_empty) {
+            return Err(Invalid::Path);
+        }
+        let object = match &**kind {
+            "manifests" => Object::Manifest(last.parse().map_err(reference_invalid)?),
+            "blobs" => Object::Blob(last.parse().map_err(Invalid::Digest)?),
+            "referrers" => Object::Referrers(last.parse().map_err(Invalid::Digest)?),
+            "tags" if last == "list" => Object::Tags,
+            _ => return Err(Invalid::Path),
+        };
+        Ok(Path::Object { name: name.join("/"), object })
+    }
+}
+
+impl Invalid {
+    /// The code this is answered with.
+    pub fn code(self) -> Code {
+        match self {
+            Invalid::Path => Code::NameInvalid,
+            Invalid::Digest(_) => Code::DigestInvalid,
+            Invalid::Tag => Code::ManifestInvalid,
+        }
+    }
+}
+
+fn reference_invalid(why: reference::Invalid) -> Invalid {
+    match why {
+        reference::Invalid::Digest(why) => Invalid::Digest(why),
+        _ => Invalid::Tag,
+    }
+}
+
+fn decode(component: &str) -> Result<String, Invalid> {
+    let text = percent_decode_str(component).decode_utf8().map_err(|_| Invalid::Path)?;
+    let forbidden = |c: char| matches!(c, '/' | '\\' | '%') || c.is_control();
+    if text.contains(forbidden) { Err(Invalid::Path) } else { Ok(text.into_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(path: &str) -> (String, Object) {
+        match Path::parse(path).unwrap() {
+            Path::Object { name, object } => (name, object),
+            Path::Ping => panic!("{path} is the ping"),
+        }
+    }
+
+    #[test]
+    fn the_paths_of_the_api() {
+        let digest = Digest::sha256(b"x");
+        let latest = || Object::Manifest("latest".parse().unwrap());
+        assert_eq!(Path::parse("/v2"), Ok(Path::Ping));
+        assert_eq!(Path::parse("/v2/"), Ok(Path::Ping));
+        assert_eq!(object("/v2/hello-world/manifests/latest"), ("hello-world".into(), latest()));
+        assert_eq!(object("/v2/a/b/manifests/latest"), ("a/b".into(), latest()));
+        assert_eq!(object("/v2/wt/a1/library/ubuntu/manifests/latest").0, "wt/a1/library/ubuntu");
+        assert_eq!(object("/v2/manifests/manifests/latest"), ("manifests".into(), latest()));
+        assert_eq!(object(&format!("/v2/x/blobs/{digest}")).1, Object::Blob(digest));
+        assert_eq!(object(&format!("/v2/x/blobs/sha256%3A{}", digest.hex())).1, Object::Blob(digest));
+        assert_eq!(object(&format!("/v2/x/referrers/{digest}")).1, Object::Referrers(digest));
+        assert_eq!(object("/v2/x/tags/list").1, Object::Tags);
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let check = |path: &str, why| assert_eq!(Path::parse(path), Err(why), "{path}");
+        check("/v1/library/hello-world/manifests/latest", Invalid::Path);
+        check("/v2/library/hello-world/foo/latest", Invalid::Path);
+        check("/v2x", Invalid::Path);
+        check("/v2/_catalog", Invalid::Path);
+        check("/v2//manifests/latest", Invalid::Path);
+        check("/v2/manifests/latest", Invalid::Path);
+        check("/v2/a//b/manifests/latest", Invalid::Path);
+        check("/v2/a%2Fb/manifests/latest", Invalid::Path);
+        check("/v2/a%252Fb/manifests/latest", Invalid::Path);
+        check("/v2/a%00/manifests/latest", Invalid::Path);
+        check("/v2/a%5C/manifests/latest", Invalid::Path);
+        check("/v2/%ff/manifests/latest", Invalid::Path);
+        check("/v2/x/tags/latest", Invalid::Path);
+        check("/v2/x/manifests/-bad", Invalid::Tag);
+        check("/v2/x/blobs/latest", Invalid::Digest(digest::Invalid::Form));
+        check("/v2/x/blobs/sha256:12", Invalid::Digest(digest::Invalid::Length));
+        check("/v2/x/manifests/sha256:XYZ", Invalid::Digest(digest::Invalid::Hex));
+    }
+}

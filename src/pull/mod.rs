@@ -1,0 +1,7 @@
+//! The pull side of the distribution API: what is asked for, and how it is answered.
+
+pub mod range;
+pub mod request;
+
+pub use range::{Span, Spans};
+pub use request::{Conditions, Demand, Fetch, Image, Place, Pull, Scoped, Verb, What, Wish};
