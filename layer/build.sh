@@ -34,15 +34,17 @@ if ! has_target "$target"; then
 fi
 
 # Nothing of this machine may reach the program: the same source makes the same layer everywhere.
-flags="-C target-feature=+crt-static --remap-path-prefix=$workspace=/fusion"
-flags="$flags --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+set -- -C target-feature=+crt-static \
+  --remap-path-prefix="$workspace=/fusion" --remap-path-prefix="${CARGO_HOME:-$HOME/.cargo}=/cargo"
 case $target in
   # The linker that comes with Rust needs no C compiler here, and is the same on all machines.
-  *-musl) flags="$flags -C linker=rust-lld -C linker-flavor=ld.lld -C link-self-contained=yes" ;;
+  *-musl) set -- "$@" -C linker=rust-lld -C linker-flavor=ld.lld -C link-self-contained=yes ;;
 esac
+# Encoded, as the paths may hold spaces.
+flags=$(printf '%s\037' "$@")
 
 cd "$workspace"
-RUSTFLAGS=$flags cargo build --quiet --locked --profile layer --package fusion --target "$target"
+CARGO_ENCODED_RUSTFLAGS=${flags%?} cargo build --quiet --locked --profile layer --package fusion --target "$target"
 program=${CARGO_TARGET_DIR:-$workspace/target}/$target/layer/fusion
 [ -f "$program" ] || fail "cargo has not made $program"
 

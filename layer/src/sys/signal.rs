@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::{Group, Pid, succeeded};
 
+/// The highest signal of Linux.
+const LAST: libc::c_int = 64;
+
 /// A signal's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Signal(libc::c_int);
@@ -112,7 +115,7 @@ pub(crate) fn default_sigchld() {
 
 /// Gives every signal its default action and blocks none. Async-signal-safe.
 pub(super) fn restore_defaults() {
-    for signal in 1..=libc::SIGRTMAX() {
+    for signal in 1..=LAST {
         set_default(signal);
     }
     let mut none = MaybeUninit::uninit();
@@ -124,10 +127,17 @@ pub(super) fn restore_defaults() {
     set_mask(&none);
 }
 
-/// The libc keeps a few signals for itself and refuses to change them, as the kernel does for SIGKILL and SIGSTOP.
+/// Asks the kernel and not the libc, which hides the signals it keeps for itself; a caller may have left those
+/// ignored as well. The kernel refuses SIGKILL and SIGSTOP, which have no other action.
 fn set_default(signal: libc::c_int) {
-    // SAFETY: SIG_DFL installs no handler.
-    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // The kernel's `struct sigaction`: handler (SIG_DFL is zero), flags, restorer where there is one, mask.
+    let default = [0u64; 4];
+    const MASK_BYTES: usize = 8;
+    // SAFETY: the structure is as long as the kernel reads, and SIG_DFL installs no handler.
+    unsafe {
+        let old = ptr::null_mut::<libc::c_void>();
+        libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, MASK_BYTES);
+    }
 }
 
 fn set_mask(set: &libc::sigset_t) {
