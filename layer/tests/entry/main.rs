@@ -1,0 +1,8 @@
+//! The entry program as a process: what its command sees, what its caller sees.
+
+mod pid1;
+mod refuse;
+mod replace;
+mod rootfs;
+mod supervise;
+mod support;
