@@ -3,7 +3,7 @@
 use super::Error;
 use crate::body::Body;
 use crate::oci::headers;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 /// Which JSON an error is wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
     fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if envelope != Envelope::Control {
         fields.insert(headers::API_VERSION, headers::REGISTRY_V2);
+    }
+    if error.status() == StatusCode::METHOD_NOT_ALLOWED && envelope != Envelope::Control {
+        fields.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     if let Some(after) = error.retry_after() {
         // Whole seconds, rounded up: a client that comes back early is refused again.

@@ -1,7 +1,12 @@
 //! The pull side of the distribution API: what is asked for, and how it is answered.
 
+mod discover;
 pub mod range;
 pub mod request;
+mod respond;
+mod serve;
+mod stream;
 
 pub use range::{Span, Spans};
 pub use request::{Conditions, Demand, Fetch, Image, Place, Pull, Scoped, Verb, What, Wish};
+pub use serve::Serve;

@@ -59,6 +59,8 @@ pub enum Wish {
         n: Option<u32>,
         /// Only what sorts behind this.
         last: Option<String>,
+        /// Other parameters: some registries page by a cursor of their own.
+        more: Vec<(String, String)>,
     },
     /// The referrers of a manifest.
     Referrers {
@@ -66,6 +68,8 @@ pub enum Wish {
         subject: Digest,
         /// Only this artifact type.
         artifact_type: Option<String>,
+        /// Other parameters: some registries page by a cursor of their own.
+        more: Vec<(String, String)>,
     },
 }
 
@@ -149,6 +153,8 @@ pub enum What {
         n: Option<u32>,
         /// Only what sorts behind this.
         last: Option<String>,
+        /// Other parameters: some registries page by a cursor of their own.
+        more: Vec<(String, String)>,
     },
     /// `referrers/<digest>`
     Referrers {
@@ -156,5 +162,7 @@ pub enum What {
         subject: Digest,
         /// Only this artifact type.
         artifact_type: Option<String>,
+        /// Other parameters: some registries page by a cursor of their own.
+        more: Vec<(String, String)>,
     },
 }

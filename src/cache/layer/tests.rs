@@ -1,0 +1,97 @@
+use super::*;
+use crate::auth::Access;
+use crate::config;
+use crate::error::BoxError;
+use crate::grant::Recipe;
+use crate::oci::{Digest, MediaType};
+use crate::pull::Demand;
+use crate::rewrite::Document;
+use crate::upstream::Registries;
+use std::collections::BTreeMap;
+use tower_test::{assert_request_eq, mock};
+
+fn image(root: &str, access: Access) -> Image {
+    let registries = Registries::new(&config::Registries::default());
+    Image {
+        registry: registries.find(registries.default_host()).unwrap(),
+        repository: "library/busybox".parse().unwrap(),
+        root: Digest::sha256(root),
+        recipe: Arc::new(Recipe::default()),
+        access,
+        demand: Demand::Default,
+    }
+}
+
+fn derivation(text: &'static str) -> Arc<Derivation> {
+    let document = Document { media: MediaType::OciManifest, bytes: text.into() };
+    Arc::new(Derivation {
+        base: Digest::sha256("base"),
+        root: Digest::sha256(text),
+        media: MediaType::OciManifest,
+        size: text.len() as u64,
+        documents: BTreeMap::from([(Digest::sha256(text), document)]),
+        untouched: None,
+        warning: None,
+    })
+}
+
+fn alice() -> Access {
+    let credentials =
+        crate::auth::Credentials { username: "alice".into(), password: crate::secret::Secret::new("s3cret") };
+    Access::with(&crate::oci::Host::docker_hub(), credentials)
+}
+
+type Inner = tower::util::MapErr<mock::Mock<Image, Arc<Derivation>>, fn(BoxError) -> Error>;
+
+fn cache() -> (Cache<Inner>, mock::Handle<Image, Arc<Derivation>>, Derivations) {
+    let (inner, handle) = mock::pair();
+    let derivations = Derivations::new(1 << 20);
+    let inner = inner.map_err(Error::from as fn(BoxError) -> Error);
+    (CacheLayer::new(derivations.clone()).layer(inner), handle, derivations)
+}
+
+impl PartialEq for Image {
+    fn eq(&self, other: &Image) -> bool {
+        Key::of(self) == Key::of(other)
+    }
+}
+
+#[tokio::test]
+async fn many_callers_share_one_computation() {
+    let (cache, mut handle, _) = cache();
+    let calls: Vec<_> = (0..8)
+        .map(|_| tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous()))))
+        .collect();
+    assert_request_eq!(handle, image("a", Access::anonymous())).send_response(derivation("doc"));
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().root, Digest::sha256("doc"));
+    }
+    let again = cache.clone().oneshot(image("a", Access::anonymous())).await.unwrap();
+    assert_eq!(again.root, Digest::sha256("doc"));
+}
+
+#[tokio::test]
+async fn a_failure_is_shared_and_not_kept() {
+    let (cache, mut handle, _) = cache();
+    let first = tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous())));
+    assert_request_eq!(handle, image("a", Access::anonymous())).send_error(Error::bad_gateway("down"));
+    assert_eq!(first.await.unwrap().unwrap_err().status(), 502);
+    let second = tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous())));
+    assert_request_eq!(handle, image("a", Access::anonymous())).send_response(derivation("doc"));
+    assert!(second.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn knowing_a_digest_does_not_entitle_to_it() {
+    let (cache, mut handle, derivations) = cache();
+    let call = tokio::spawn(cache.clone().oneshot(image("a", alice())));
+    assert_request_eq!(handle, image("a", alice())).send_response(derivation("doc"));
+    let _kept = call.await.unwrap().unwrap();
+    let image = image("a", alice());
+    let find = async |access: Access| {
+        let digest = Digest::sha256("doc");
+        derivations.find(access.id(), &image.registry.host, &image.repository, &digest).await.is_some()
+    };
+    assert!(find(alice()).await);
+    assert!(!find(Access::anonymous()).await);
+}

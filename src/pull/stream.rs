@@ -1,0 +1,168 @@
+//! What is not ours: manifests and blobs as upstream has them.
+
+use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
+use super::{Conditions, Fetch, Scoped, Verb, What};
+use crate::body::{Body, Expect, bounded};
+use crate::config::Verify;
+use crate::error::Error;
+use crate::oci::media::ACCEPT_MANIFESTS;
+use crate::oci::{Digest, MediaType, Reference, headers};
+use crate::upstream::Upstream;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use tower::ServiceExt as _;
+
+/// One request for `scoped`'s repository.
+pub fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap) -> Fetch {
+    Fetch {
+        registry: scoped.registry.clone(),
+        repository: scoped.grant.repository.clone(),
+        what,
+        verb,
+        headers,
+        access: scoped.access.clone(),
+    }
+}
+
+/// A manifest or index exactly as upstream has it, verified before the first byte leaves.
+pub async fn manifest(
+    upstream: &Upstream,
+    scoped: &Scoped,
+    reference: &Reference,
+    limit: usize,
+) -> Result<Response<Body>, Error> {
+    let what = || What::Manifest(reference.clone());
+    let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
+    if verb == Verb::Head {
+        let head = upstream.clone().oneshot(fetch(scoped, what(), Verb::Head, accept(scoped))).await?;
+        if let Some(response) = known_head(&head, conditions) {
+            return Ok(response);
+        }
+    }
+    // An upstream whose HEAD lacks digest or length is asked for the content instead.
+    let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, accept(scoped))).await?;
+    let (parts, body) = response.into_parts();
+    let content = bounded(body, limit).await?;
+    let digest = verified(&content, &parts.headers, reference)?;
+    let media = parts.headers.get(header::CONTENT_TYPE).cloned();
+    Ok(document(&content, media.unwrap_or(headers::OCTET_STREAM), &digest, verb, conditions))
+}
+
+/// A blob as it streams from upstream.
+pub async fn blob(upstream: &Upstream, scoped: &Scoped, digest: &Digest) -> Result<Response<Body>, Error> {
+    let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
+    let etag = headers::etag_value(digest);
+    let what = || What::Blob(*digest);
+    if unmodified(conditions, &etag) {
+        // Whether the caller may know is upstream's to say.
+        upstream.clone().oneshot(fetch(scoped, what(), Verb::Head, HeaderMap::new())).await?;
+        return Ok(not_modified(digest));
+    }
+    let mut forwarded = HeaderMap::new();
+    // A blob never changes under its digest, so `If-Range` is decided here and not sent on.
+    if let (Some(range), Verb::Get) = (&conditions.range, verb)
+        && conditions.if_range.as_ref().is_none_or(|version| *version == etag)
+    {
+        forwarded.insert(header::RANGE, range.clone());
+    }
+    let response = upstream.clone().oneshot(fetch(scoped, what(), verb, forwarded)).await?;
+    let (parts, body) = response.into_parts();
+    if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
+        // Upstream's own body is not relayed: some registries declare a length that they do not send.
+        let total = parts.headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+        return Ok(range_not_satisfiable(total.and_then(|text| text.strip_prefix("bytes */")?.parse().ok())));
+    }
+    if parts.status.is_redirection() {
+        return Ok(Response::from_parts(parts, Body::empty()));
+    }
+    let size = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let verify = scoped.registry.policy.verify == Verify::Always && parts.status == StatusCode::OK;
+    let body = match verb {
+        Verb::Head => Body::empty(),
+        Verb::Get if verify => body.expecting(Expect { digest: *digest, size }),
+        Verb::Get => body,
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = parts.status;
+    let fields = response.headers_mut();
+    identity(fields, digest);
+    fields.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
+    fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    for name in [header::CONTENT_LENGTH, header::CONTENT_RANGE] {
+        if let Some(value) = parts.headers.get(&name) {
+            fields.insert(name, value.clone());
+        }
+    }
+    Ok(response)
+}
+
+/// The digest a tag points to: from HEAD, which costs no quota, or by hashing the content.
+pub async fn resolve(
+    upstream: &Upstream,
+    scoped: &Scoped,
+    reference: &Reference,
+    limit: usize,
+) -> Result<Digest, Error> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
+    let what = || What::Manifest(reference.clone());
+    let head = upstream.clone().oneshot(fetch(scoped, what(), Verb::Head, headers.clone())).await?;
+    if let Some(digest) = declared(head.headers()) {
+        return Ok(digest);
+    }
+    let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, headers)).await?;
+    let (parts, body) = response.into_parts();
+    verified(&bounded(body, limit).await?, &parts.headers, reference)
+}
+
+/// The caller's `Accept` lines as they came; registries choose by them. A caller that names no manifest type gets
+/// ours, since some registries answer it with 404 or with a converted document.
+fn accept(scoped: &Scoped) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let names_one = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("application/vnd."));
+    match scoped.pull.accept.iter().any(names_one) {
+        true => scoped.pull.accept.iter().for_each(|value| {
+            headers.append(header::ACCEPT, value.clone());
+        }),
+        false => {
+            headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
+        }
+    }
+    headers
+}
+
+/// The answer to HEAD when upstream said all of it.
+fn known_head(head: &Response<Body>, conditions: &Conditions) -> Option<Response<Body>> {
+    let digest = declared(head.headers())?;
+    let length = head.headers().get(header::CONTENT_LENGTH)?.clone();
+    if unmodified(conditions, &headers::etag_value(&digest)) {
+        return Some(not_modified(&digest));
+    }
+    let mut response = Response::new(Body::empty());
+    let fields = response.headers_mut();
+    identity(fields, &digest);
+    let media = head.headers().get(header::CONTENT_TYPE).cloned();
+    fields.insert(header::CONTENT_TYPE, media.unwrap_or(headers::OCTET_STREAM));
+    fields.insert(header::CONTENT_LENGTH, length);
+    Some(response)
+}
+
+fn declared(fields: &HeaderMap) -> Option<Digest> {
+    fields.get(headers::CONTENT_DIGEST)?.to_str().ok()?.parse().ok()
+}
+
+/// The digest of `content`, which must be the one asked for and the one declared. The signature of a schema 1
+/// document is not part of its digest, so there the declared one is taken.
+fn verified(content: &[u8], fields: &HeaderMap, reference: &Reference) -> Result<Digest, Error> {
+    let declared = declared(fields);
+    let media = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(MediaType::parse);
+    let expected = match (reference, declared) {
+        (_, Some(declared)) if media == Some(MediaType::Schema1Signed) => return Ok(declared),
+        (Reference::Digest(digest), _) => *digest,
+        (Reference::Tag(_), Some(declared)) => declared,
+        (Reference::Tag(_), None) => return Ok(Digest::sha256(content)),
+    };
+    match expected.matches(content) {
+        Some(false) => Err(Error::bad_gateway("upstream sent a manifest that does not have its digest")),
+        Some(true) | None => Ok(expected),
+    }
+}

@@ -1,0 +1,230 @@
+//! The router: the last place that sees a URL.
+
+use crate::auth::{Caller, basic};
+use crate::body::Body;
+use crate::error::Error;
+use crate::grant::Token;
+use crate::net::Peer;
+use crate::oci::path::{Object, Path};
+use crate::oci::{Code, Host, headers};
+use crate::pull::{Conditions, Place, Pull, Verb, Wish};
+use crate::upstream::Registries;
+use http::{HeaderValue, Method, Request, Response, header};
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower::{Service, ServiceExt as _};
+
+/// What a request is.
+#[derive(Debug)]
+pub enum Routed {
+    /// `/v2/`, by whom.
+    Ping(Caller),
+    /// Something to pull.
+    Pull(Box<Pull>),
+    /// Everything outside `/v2`.
+    Control,
+}
+
+/// Dispatches to the three kinds of request.
+#[derive(Clone)]
+pub struct Route<G, P, C> {
+    registries: Arc<Registries>,
+    ping: G,
+    pull: P,
+    control: C,
+}
+
+impl<G, P, C> Route<G, P, C> {
+    /// A router over the service for each kind.
+    pub fn new(registries: Arc<Registries>, ping: G, pull: P, control: C) -> Route<G, P, C> {
+        Route { registries, ping, pull, control }
+    }
+}
+
+impl<B, G, P, C> Service<Request<B>> for Route<G, P, C>
+where
+    B: Send + 'static,
+    G: Service<Caller, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    P: Service<Pull, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    C: Service<Request<B>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
+    G::Future: Send,
+    P::Future: Send,
+    C::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Which child has to be ready is known in `call` only.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        match route(&request, &self.registries) {
+            Ok(Routed::Ping(caller)) => Box::pin(self.ping.clone().oneshot(caller)),
+            Ok(Routed::Pull(pull)) => Box::pin(self.pull.clone().oneshot(*pull)),
+            Ok(Routed::Control) => Box::pin(self.control.clone().oneshot(request)),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+}
+
+/// Parses a request.
+pub fn route<B>(request: &Request<B>, registries: &Registries) -> Result<Routed, Error> {
+    let path = request.uri().path();
+    if path != "/v2" && !path.starts_with("/v2/") {
+        return Ok(Routed::Control);
+    }
+    let verb = match *request.method() {
+        Method::GET => Verb::Get,
+        Method::HEAD => Verb::Head,
+        _ => return Err(Error::client(Code::Unsupported, "this registry is for pulling only")),
+    };
+    let caller = caller(request);
+    let invalid = |why: crate::oci::path::Invalid| Error::client(why.code(), describe(why, path));
+    let (name, object) = match Path::parse(path).map_err(invalid)? {
+        Path::Ping => return Ok(Routed::Ping(caller)),
+        Path::Object { name, object } => (name, object),
+    };
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let place = place(&name, query.ns.as_deref(), registries)?;
+    Ok(Routed::Pull(Box::new(Pull {
+        place,
+        wish: query.wish(object)?,
+        verb,
+        accept: request.headers().get_all(header::ACCEPT).iter().cloned().collect(),
+        conditions: conditions(request.headers()),
+        caller,
+    })))
+}
+
+/// How the name is to be understood: by `ns`, by token, by host or alias in front, else as one of the default
+/// registry.
+fn place(name: &str, ns: Option<&str>, registries: &Registries) -> Result<Place, Error> {
+    let invalid = |why| Error::client(Code::NameInvalid, format!("invalid repository name: {why}"));
+    let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
+    if let ("wt", Some(rest)) = (first, rest) {
+        let (token, image) = rest.split_once('/').unwrap_or((rest, ""));
+        let token: Token = token
+            .parse()
+            .map_err(|_| Error::client(Code::NameUnknown, "unknown container token"))?;
+        return Ok(Place::Token(token, image.parse().map_err(invalid)?));
+    }
+    if let Some(ns) = ns {
+        let unknown = || Error::client(Code::NameUnknown, "no such namespace is served here");
+        let host: Host = ns.parse().map_err(|_| unknown())?;
+        // A lookup key, never a dial target: only registries the operator named.
+        if !registries.is_listed(&host) {
+            return Err(unknown());
+        }
+        return Ok(Place::Mirror(host, name.parse().map_err(invalid)?));
+    }
+    if let Some(rest) = rest {
+        let alias = registries.by_alias(first).cloned();
+        let host = || first.parse::<Host>().ok().filter(|host| first.contains('.') || registries.is_listed(host));
+        if let Some(host) = alias.or_else(host) {
+            return Ok(Place::Named(host, rest.parse().map_err(invalid)?));
+        }
+    }
+    Ok(Place::Default(name.parse().map_err(invalid)?))
+}
+
+/// The parameters of a query; the last of each name counts.
+#[derive(Default)]
+struct Query {
+    ns: Option<String>,
+    n: Option<String>,
+    last: Option<String>,
+    artifact_type: Option<String>,
+    more: Vec<(String, String)>,
+}
+
+/// Cursors of foreign registries that are passed on.
+const MAX_MORE: usize = 4;
+
+impl Query {
+    fn parse(text: &str) -> Query {
+        let mut query = Query::default();
+        for (key, value) in url::form_urlencoded::parse(text.as_bytes()) {
+            let value = value.into_owned();
+            match &*key {
+                "ns" => query.ns = Some(value),
+                "n" => query.n = Some(value),
+                "last" => query.last = Some(value),
+                "artifactType" => query.artifact_type = Some(value),
+                _ if query.more.len() < MAX_MORE => query.more.push((key.into_owned(), value)),
+                _ => {}
+            }
+        }
+        query
+    }
+
+    fn wish(self, object: Object) -> Result<Wish, Error> {
+        Ok(match object {
+            Object::Manifest(reference) => Wish::Manifest(reference),
+            Object::Blob(digest) => Wish::Blob(digest),
+            Object::Tags => {
+                let n = self.n.map(|n| n.parse()).transpose();
+                let n = n.map_err(|_| Error::client(Code::ManifestInvalid, "'n' must be a number from 0 on"))?;
+                // A page is bounded whatever the caller asks for (CVE-2023-2253).
+                let n = n.map(|n: u32| n.min(10_000));
+                Wish::Tags { n, last: self.last, more: self.more }
+            }
+            Object::Referrers(subject) => {
+                Wish::Referrers { subject, artifact_type: self.artifact_type, more: self.more }
+            }
+        })
+    }
+}
+
+fn conditions(fields: &http::HeaderMap) -> Conditions {
+    // Two `Range` headers are as good as none (RFC 9110, 14.2: a server may ignore the field).
+    let mut ranges = fields.get_all(header::RANGE).iter();
+    let range = match (ranges.next(), ranges.next()) {
+        (Some(range), None) => Some(range.clone()),
+        _ => None,
+    };
+    Conditions {
+        range,
+        if_range: fields.get(header::IF_RANGE).cloned(),
+        if_none_match: fields.get(header::IF_NONE_MATCH).cloned(),
+    }
+}
+
+fn caller<B>(request: &Request<B>) -> Caller {
+    let address = request.extensions().get::<Peer>().map(|peer| peer.address.ip());
+    Caller {
+        address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        credentials: request.headers().get(header::AUTHORIZATION).and_then(basic),
+    }
+}
+
+fn describe(why: crate::oci::path::Invalid, path: &str) -> String {
+    use crate::oci::path::Invalid;
+    match why {
+        // The path may hold a token, so it is shown for names without one only.
+        Invalid::Path if path.starts_with("/v2/wt/") => "invalid request path".into(),
+        Invalid::Path => {
+            let shown: String = path.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128).collect();
+            format!("invalid request path '{shown}'")
+        }
+        Invalid::Digest(why) => why.to_string(),
+        Invalid::Tag => "invalid tag".into(),
+    }
+}
+
+/// The answer to the ping.
+pub fn pong() -> Response<Body> {
+    let mut response = Response::new(Body::full("OK"));
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(2));
+    fields.insert(headers::API_VERSION, headers::REGISTRY_V2);
+    response
+}
+
+#[cfg(test)]
+mod tests;
