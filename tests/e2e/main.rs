@@ -1,1 +1,9 @@
-fn main() {}
+//! The product between real registries and real clients.
+//!
+//! Each test starts what it needs on loopback with a port the system chooses, and ends it. A tool that is not
+//! installed fails the test by its name and the name of its Debian package; `tests/install.sh` installs all of them.
+//! The tests run as root: docker, containerd and network namespaces want that.
+
+mod support;
+
+mod rig;

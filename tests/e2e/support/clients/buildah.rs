@@ -1,0 +1,44 @@
+//! buildah, with the vfs driver and chroot.
+
+use serde_json::Value;
+
+use super::{Client, Home, Via, options};
+use crate::support::run::{Ran, run};
+
+/// buildah. Its `run` takes a command and no entry point, so ours gives it both as the image has them.
+pub(crate) struct Buildah {
+    home: Home,
+}
+
+impl Buildah {
+    pub(crate) fn new() -> Self {
+        Self { home: Home::new() }
+    }
+
+    fn buildah(&self) -> std::process::Command {
+        let mut buildah = self.home.command("buildah");
+        buildah.arg("--root").arg(self.home.root()).arg("--runroot").arg(self.home.runroot());
+        buildah.args(["--storage-driver", "vfs"]);
+        buildah
+    }
+}
+
+impl Client for Buildah {
+    fn pull(&self, reference: &str, via: Via<'_>) -> Ran {
+        let mut buildah = self.buildah();
+        run(buildah.args(["pull", "--quiet"]).args(options(via, "")).arg(format!("docker://{reference}")))
+    }
+
+    fn run(&self, reference: &str) -> Ran {
+        let container = run(self.buildah().args(["from", "--pull-never", reference])).ok();
+        let container = container.trim();
+        let inspected = run(self.buildah().args(["inspect", container])).ok();
+        let config: Value = serde_json::from_str(&inspected).expect("inspect prints JSON");
+        let words = |key: &str| config["OCIv1"]["config"][key].as_array().cloned().unwrap_or_default();
+        let command: Vec<_> = [words("Entrypoint"), words("Cmd")].concat();
+        let command = command.iter().map(|word| word.as_str().expect("words are strings"));
+        let ran = run(self.buildah().args(["run", "--isolation", "chroot", container, "--"]).args(command));
+        run(self.buildah().args(["rm", container])).ok();
+        ran
+    }
+}

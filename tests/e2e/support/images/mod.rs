@@ -1,0 +1,64 @@
+//! The images the tests pull, made from Debian's static busybox and the example program of the layer package.
+//!
+//! | image | what it is |
+//! |---|---|
+//! | `library/hello:oci` | OCI manifest; its entry point greets and runs its arguments, `cat foo.txt` by default |
+//! | `library/hello:schema2` | the same as Docker schema 2 |
+//! | `library/hello:index` | OCI index of two platforms and an attestation |
+//! | `library/hello:list` | Docker manifest list of two platforms |
+//! | `library/hello:string` | OCI manifest whose Entrypoint is a string, as old builders wrote it |
+//! | `library/scratch:oci` | OCI manifest of one static program, no shell; an entry point of two words |
+//! | `library/scratch:schema2` | the same as Docker schema 2 |
+//! | `library/large:oci` | `hello` and six layers of 50 MB that do not compress |
+//! | `private/hello:oci` | as `library/hello:oci`, in a repository that is not `library/` |
+
+mod layer;
+mod layout;
+mod recipes;
+
+use std::path::PathBuf;
+
+pub(crate) use layer::{Layer, hex, sha256};
+
+use super::registry::Registry;
+use super::scratch;
+
+/// What the entry point of every image prints.
+pub(crate) const GREETING: &str = "hello from the image";
+
+/// Tag in the layout, name in the registry, options of skopeo.
+const PUSHES: &[(&str, &str, &[&str])] = &[
+    ("hello", "library/hello:oci", &[]),
+    ("hello", "library/hello:schema2", &["--format", "v2s2"]),
+    ("index", "library/hello:index", &["--all"]),
+    ("list", "library/hello:list", &["--all", "--format", "v2s2"]),
+    ("string", "library/hello:string", &[]),
+    ("scratch", "library/scratch:oci", &[]),
+    ("scratch", "library/scratch:schema2", &["--format", "v2s2"]),
+    ("large", "library/large:oci", &[]),
+    ("hello", "private/hello:oci", &[]),
+];
+
+/// An OCI layout with the tags of the first column of `PUSHES`; made once.
+pub(crate) fn layout() -> PathBuf {
+    scratch::cached("layout-1", |folder| {
+        let mut layout = layout::Layout::new(folder);
+        recipes::write(&mut layout);
+        layout.finish();
+    })
+}
+
+/// The storage folder of a docker-registry that holds all images; made once.
+pub(crate) fn store() -> PathBuf {
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let layout = layout();
+    scratch::cached("store-1", |folder| {
+        let registry = Registry::empty();
+        for (tag, name, options) in PUSHES {
+            registry.push(&format!("{}:{tag}", layout.display()), name, options);
+        }
+        let storage = registry.into_storage();
+        std::fs::rename(storage.path().join("docker"), folder.join("docker")).expect("both folders are ours");
+    })
+}

@@ -1,0 +1,132 @@
+//! What is in the images.
+
+use std::path::Path;
+
+use flate2::Compression;
+use serde_json::{Value, json};
+
+use super::GREETING;
+use super::layer::{Files, Layer};
+use super::layout::{CONFIG, INDEX, Layout, MANIFEST};
+use crate::support::{run, tools};
+
+/// Six of these make the large image.
+const LARGE_LAYER: usize = 50 * 1000 * 1000;
+
+/// Writes all images of the layout.
+pub(super) fn write(layout: &mut Layout) {
+    let base = [busybox(), greeter()];
+    let hello = layout.image(config("amd64", &json!(["/bin/hello"]), &["cat", "foo.txt"]), &base);
+    layout.tag("hello", hello.clone());
+    let string = layout.image(config("amd64", &json!("/bin/hello"), &["cat", "foo.txt"]), &base);
+    layout.tag("string", string);
+
+    let mut amd64 = hello.clone();
+    amd64["platform"] = json!({"architecture": "amd64", "os": "linux"});
+    let mut arm64 = layout.image(config("arm64", &json!(["/bin/hello"]), &["cat", "foo.txt"]), &base);
+    arm64["platform"] = json!({"architecture": "arm64", "os": "linux", "variant": "v8"});
+    let attestation = attestation(layout, &amd64);
+    index(layout, "index", &[&amd64, &arm64, &attestation]);
+    index(layout, "list", &[&amd64, &arm64]);
+
+    let scratch = layout.image(config("amd64", &json!(["/hello", "cat"]), &["greeting.txt", "foo.txt"]), &[program()]);
+    layout.tag("scratch", scratch);
+
+    let [busybox, greeter] = base;
+    let noise = (1..=6).map(|number| noise(number, LARGE_LAYER));
+    let layers: Vec<_> = [busybox, greeter].into_iter().chain(noise).collect();
+    let large = layout.image(config("amd64", &json!(["/bin/hello"]), &["cat", "foo.txt"]), &layers);
+    layout.tag("large", large);
+}
+
+fn config(architecture: &str, entrypoint: &Value, cmd: &[&str]) -> Value {
+    json!({
+        "created": "2024-02-29T12:00:00Z",
+        "architecture": architecture,
+        "os": "linux",
+        "config": {
+            "Env": ["PATH=/usr/local/bin:/usr/bin:/bin", "GREETING=hello"],
+            "Entrypoint": entrypoint,
+            "Cmd": cmd,
+            "WorkingDir": "/",
+            "Labels": {"test.image": "yes"},
+        },
+    })
+}
+
+/// A shell and its tools.
+fn busybox() -> Layer {
+    let path = tools::find("busybox");
+    let mut files = Files::new();
+    files.folder("bin/", 0o755);
+    files.file("bin/busybox", 0o755, &std::fs::read(&path).expect("busybox can be read"));
+    for applet in run::run(tools::command("busybox").arg("--list")).ok().lines().filter(|name| *name != "busybox") {
+        files.symlink(&format!("bin/{applet}"), "busybox");
+    }
+    files.folder("etc/", 0o755);
+    files.file("etc/passwd", 0o644, b"root:x:0:0:root:/:/bin/sh\n");
+    files.folder("tmp/", 0o1777);
+    files.pack(Compression::default())
+}
+
+/// An entry point as many images have one: a script that does its part and becomes its arguments.
+fn greeter() -> Layer {
+    let mut files = Files::new();
+    let script = format!("#!/bin/sh\necho {GREETING}\nexec \"$@\"\n");
+    files.file("bin/hello", 0o755, script.as_bytes());
+    files.pack(Compression::default())
+}
+
+/// One static program that prints files, and a file.
+fn program() -> Layer {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("layer/static.sh");
+    let mut build = tools::isolated(&script);
+    // A compiler is the caller's: rustup's folders are found by the caller's environment.
+    let inherited = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR"];
+    build.envs(std::env::vars().filter(|(name, _)| inherited.contains(&name.as_str())));
+    let path = run::run(build.args(["--example", "hello"])).ok();
+    let mut files = Files::new();
+    files.file("hello", 0o755, &std::fs::read(path.trim()).expect("the program was just built"));
+    files.file("greeting.txt", 0o644, format!("{GREETING}\n").as_bytes());
+    files.pack(Compression::default())
+}
+
+/// A file of pseudo-random bytes (xorshift64*), the same ones each time.
+fn noise(seed: u64, size: usize) -> Layer {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_le_bytes());
+    }
+    let mut files = Files::new();
+    files.file(&format!("noise{seed}"), 0o644, &bytes[..size]);
+    files.pack(Compression::none())
+}
+
+/// What BuildKit adds to an index: a statement about one of its images, under a platform that nobody has.
+fn attestation(layout: &mut Layout, about: &Value) -> Value {
+    let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": [], "predicate": {}});
+    let statement = layout.document("application/vnd.in-toto+json", &statement);
+    let config = json!({
+        "architecture": "unknown", "os": "unknown", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [statement["digest"]]},
+    });
+    let config = layout.document(CONFIG, &config);
+    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement]});
+    let mut descriptor = layout.document(MANIFEST, &manifest);
+    descriptor["platform"] = json!({"architecture": "unknown", "os": "unknown"});
+    descriptor["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": about["digest"],
+    });
+    descriptor
+}
+
+fn index(layout: &mut Layout, tag: &str, entries: &[&Value]) {
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+    let index = layout.document(INDEX, &index);
+    layout.tag(tag, index);
+}

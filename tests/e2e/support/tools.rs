@@ -1,0 +1,59 @@
+//! Every program the tests call, and the Debian package that has it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Program and Debian package; `tests/install.sh` installs the same ones.
+const TOOLS: &[(&str, &str)] = &[
+    ("buildah", "buildah"),
+    ("busybox", "busybox-static"),
+    ("containerd", "containerd"),
+    ("cp", "coreutils"),
+    ("ctr", "containerd"),
+    ("curl", "curl"),
+    ("docker", "docker.io"),
+    ("docker-registry", "docker-registry"),
+    ("dockerd", "docker.io"),
+    ("gzip", "gzip"),
+    ("htpasswd", "apache2-utils"),
+    ("ip", "iproute2"),
+    ("netavark", "netavark"),
+    ("podman", "podman"),
+    ("runc", "runc"),
+    ("setpriv", "util-linux"),
+    ("sh", "dash"),
+    ("skopeo", "skopeo"),
+    ("timeout", "coreutils"),
+    ("umoci", "umoci"),
+    ("umount", "mount"),
+];
+
+/// Where Debian puts programs, whatever the caller's PATH says.
+const FOLDERS: &[&str] =
+    &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/lib/podman"];
+
+/// A command that runs `program` with a small environment of its own: nothing of the caller's proxies,
+/// certificates or logins reaches it.
+pub(crate) fn command(program: &str) -> Command {
+    isolated(&find(program))
+}
+
+/// The same for a program given by its path.
+pub(crate) fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", FOLDERS.join(":")).env("HOME", "/nonexistent").env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// The path of a program of the table.
+///
+/// # Panics
+/// When it is not installed, with the name of its package.
+pub(crate) fn find(program: &str) -> PathBuf {
+    let (_, package) = TOOLS.iter().find(|(name, _)| *name == program).expect("every program is in the table");
+    FOLDERS
+        .iter()
+        .map(|folder| Path::new(folder).join(program))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| panic!("{program} is missing: apt-get install {package} (or sh tests/install.sh)"))
+}
