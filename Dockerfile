@@ -33,5 +33,5 @@ EXPOSE 9090
 VOLUME /work/data
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD curl -fsS http://localhost:9090/health || exit 1
-ENTRYPOINT ["wave"]
+ENTRYPOINT ["/usr/local/bin/wave"]
 CMD ["serve"]
