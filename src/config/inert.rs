@@ -37,7 +37,10 @@ pub(super) fn find(path: &str) -> Option<&'static Inert> {
     })
 }
 
-/// The entry that a squashed variable name (see `relaxed`) belongs to.
-pub(super) fn find_squashed(name: &str) -> Option<&'static Inert> {
-    INERT.iter().find(|inert| name.starts_with(&super::relaxed::squash(inert.path)))
+/// The entry that a variable such as `WAVE_BUILD_REPO` belongs to.
+pub(super) fn find_variable(name: &str) -> Option<&'static Inert> {
+    INERT.iter().find(|inert| {
+        let rest = name.strip_prefix(&*super::relaxed::as_variable(inert.path));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    })
 }

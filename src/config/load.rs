@@ -56,6 +56,18 @@ impl Config {
     }
 }
 
+impl Loaded {
+    /// What `wave check` prints: notes as comments, then what holds, secrets masked. It is YAML.
+    pub fn report(&self) -> String {
+        let from = self.file.as_ref().map_or("no file".into(), |file| file.display().to_string());
+        let mut text = format!("# from {from} and the environment\n");
+        for note in &self.notes {
+            text.push_str(&format!("# note: {}\n", note.to_string().escape_debug()));
+        }
+        text + &self.config.effective()
+    }
+}
+
 /// As [`Config::load`] for this text, without a look at any file: each that it names is taken to be there. A pure
 /// function that never panics.
 pub fn parse_text(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Loaded, Problems> {

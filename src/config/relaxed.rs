@@ -106,7 +106,7 @@ pub(super) fn variable(name: &str, hosts: &[String]) -> Option<Meaning> {
     if !ours && !name.starts_with("MICRONAUT_") {
         return None;
     }
-    Some(match inert::find_squashed(&squashed) {
+    Some(match inert::find_variable(name) {
         Some(inert) => Meaning::Inert(inert),
         None => {
             let fixed = keys().filter(|key| !key.path.contains('<'));
@@ -117,7 +117,7 @@ pub(super) fn variable(name: &str, hosts: &[String]) -> Option<Meaning> {
 }
 
 /// Lower case without anything between the words.
-pub(super) fn squash(text: &str) -> String {
+fn squash(text: &str) -> String {
     text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
@@ -183,7 +183,7 @@ fn spelled_host(text: &str) -> Option<String> {
 }
 
 /// `wave.layer-path`: `WAVE_LAYER_PATH`.
-fn as_variable(path: &str) -> String {
+pub(super) fn as_variable(path: &str) -> String {
     path.replace(['.', '-'], "_").to_ascii_uppercase()
 }
 

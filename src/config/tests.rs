@@ -251,6 +251,12 @@ fn what_is_effective_reads_the_same() {
     );
     let effective = loaded.config.effective();
     assert_eq!(good(&effective).config.effective(), effective);
+    let report = good("wave.debug: true\nwave.log.level: warn\n").report();
+    assert!(
+        report.starts_with("# from no file and the environment\n# note: wave.debug: has no effect"),
+        "{report}"
+    );
+    assert_eq!(good(&report).config.log.level, "warn");
     let defaults = Config::default().effective();
     assert_eq!(good(&defaults).config.effective(), defaults);
 }

@@ -84,6 +84,8 @@ fn variables() {
     assert_eq!(file, Some(Meaning::File(Slot::named("wave.registries.<host>.password", "quay.io"))));
     assert!(matches!(variable("WAVE_BUILD_REPO", &hosts), Some(Meaning::Inert(_))));
     assert_eq!(variable("WAVE_SERVER_URI", &hosts), Some(Meaning::Unknown(Some("WAVE_SERVER_URL".into()))));
+    assert!(matches!(variable("WAVE_ARCH", &hosts), Some(Meaning::Inert(_))));
+    assert!(matches!(variable("WAVE_ARCHIVE", &hosts), Some(Meaning::Unknown(_))));
     assert_eq!(variable("WAVE_REGISTRIES_X_FOO", &hosts), Some(Meaning::Unknown(None)));
     for other in ["PATH", "WAVELENGTH", "TOWERAPIENDPOINT", "REDIS_HOST", "MAIL"] {
         assert_eq!(variable(other, &hosts), None, "{other}");
