@@ -1,0 +1,3 @@
+//! The order of the layers.
+
+pub mod upstream;
