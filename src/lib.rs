@@ -21,6 +21,7 @@ pub mod pull;
 pub mod rate;
 pub mod rewrite;
 pub mod secret;
+pub mod stack;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;
