@@ -12,6 +12,8 @@ pub mod cache;
 pub mod config;
 pub mod control;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod grant;
 pub mod inject;
 pub mod net;

@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests against scripted peers.
+
+mod corpus;
