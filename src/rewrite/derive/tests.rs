@@ -20,6 +20,8 @@ const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 struct Store {
     documents: BTreeMap<Digest, (String, String)>,
     asked: Arc<Mutex<Vec<Digest>>>,
+    /// How many answers are under way, and the most there ever were.
+    under_way: Arc<Mutex<(usize, usize)>>,
 }
 
 impl Store {
@@ -103,7 +105,14 @@ impl Store {
                     .body(Body::full(text.clone()))
                     .unwrap()
             });
-            std::future::ready(answer.ok_or(Error::client(Code::ManifestUnknown, "gone")))
+            let under_way = store.under_way.clone();
+            async move {
+                let begin = |(now, most): (usize, usize)| (now + 1, most.max(now + 1));
+                with(&under_way, begin);
+                tokio::task::yield_now().await;
+                with(&under_way, |(now, most)| (now - 1, most));
+                answer.ok_or(Error::client(Code::ManifestUnknown, "gone"))
+            }
         });
         derive(&image(root, recipe), Upstream::new(upstream), LIMIT).await
     }
@@ -111,6 +120,11 @@ impl Store {
     fn count(&self) -> usize {
         self.asked.lock().unwrap().len()
     }
+}
+
+fn with(counts: &Mutex<(usize, usize)>, change: impl FnOnce((usize, usize)) -> (usize, usize)) {
+    let mut counts = counts.lock().unwrap();
+    *counts = change(*counts);
 }
 
 fn image(root: Digest, recipe: &Recipe) -> Image {
@@ -301,4 +315,43 @@ async fn answers_that_are_not_what_was_promised() {
     other.documents.remove(&root);
     let error = other.derive(index, &recipe(&[])).await.unwrap_err();
     assert_eq!(error.code(), Code::ManifestUnknown);
+}
+
+#[tokio::test]
+async fn what_is_set_already_changes_nothing() {
+    let mut store = Store::default();
+    let config = store.add(
+        "application/octet-stream",
+        r#"{"os":"linux","architecture":"amd64","config":{"Cmd":["x"]},"rootfs":{"type":"layers","diff_ids":[]}}"#,
+    );
+    const DOCKER: &str = "application/vnd.docker.distribution.manifest.v2+json";
+    let size = store.size(&config);
+    let root = store.add(
+        DOCKER,
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{DOCKER}","layers":[],"config":
+            {{"mediaType":"application/vnd.docker.container.image.v1+json","digest":"{config}","size":{size}}}}}"#
+        ),
+    );
+    let index = store.index(&[(root, "linux/amd64")]);
+    let recipe = Recipe { cmd: vec!["x".into()], ..Recipe::default() };
+    for root in [root, index] {
+        let done = store.derive(root, &recipe).await.unwrap();
+        assert_eq!((done.root, done.untouched, done.warning), (root, Some(Untouched::EmptyRecipe), None));
+    }
+    // A config whose layers are not those of the manifest is nobody's base.
+    let other = store.manifest(OCI_CONFIG, config, "");
+    let done = store.derive(other, &recipe).await.unwrap();
+    assert_eq!(done.untouched, Some(Untouched::Refused(Refusal::Counts)));
+}
+
+#[tokio::test]
+async fn a_few_documents_at_a_time() {
+    let mut store = Store::default();
+    let names = ["386", "amd64", "arm/v6", "arm/v7", "arm64", "ppc64le", "riscv64", "s390x"];
+    let images: Vec<_> = names.iter().map(|name| (store.image(&format!("linux/{name}")), "")).collect();
+    let root = store.index(&images);
+    let done = store.derive(root, &recipe(&[])).await.unwrap();
+    assert_eq!(done.documents.len(), 2 * names.len() + 1);
+    assert_eq!(*store.under_way.lock().unwrap(), (0, CONCURRENCY));
 }
