@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Putting an index together from its changed images; pure.
 
 use super::derivation::{Document, Untouched};
@@ -25,6 +26,21 @@ pub(super) enum Step {
     Leave(Untouched),
 }
 
+=======
+//! Putting an index together from its changed images, and what is to be said of the others; pure.
+
+use super::derivation::{Document, Untouched};
+use super::fields::Doc;
+use super::index::{self, Replacements};
+use super::plan::Loaded;
+use super::refusal::Refusal;
+use crate::error::{Error, Side};
+use crate::grant::Recipe;
+use crate::oci::{Code, Digest, Platform};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+>>>>>>> w/rewrite
 /// What became of the image of one entry.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
@@ -34,6 +50,7 @@ pub(super) struct Outcome {
     pub left: Option<Untouched>,
 }
 
+<<<<<<< HEAD
 /// An index in memory.
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
@@ -65,6 +82,8 @@ pub(super) fn step(entry: &Entry, recipe: &Recipe, limit: usize) -> Step {
     }
 }
 
+=======
+>>>>>>> w/rewrite
 /// Rewrites indexes, the deepest level first, so that each digest is known when it is needed. Adds each new index
 /// to `replacements` and `documents`.
 pub(super) fn rebuild(

@@ -2,6 +2,7 @@
 //!
 //! Leaves first: configs, then manifests, then indexes, so that each digest is known when it is needed.
 
+<<<<<<< HEAD
 use super::assemble::{Loaded, Outcome, Step, reason, rebuild, require, step, warning};
 use super::derivation::{Derivation, Document, Untouched};
 use super::fields::Doc;
@@ -11,6 +12,18 @@ use super::kind::{Kind, kind};
 use super::refusal::Refusal;
 use super::splice::Spliced;
 use super::{IMAGE_LIMIT, NESTING_LIMIT, config, manifest};
+=======
+use super::assemble::{Outcome, reason, rebuild, require, warning};
+use super::derivation::{Derivation, Document, Untouched};
+use super::fields::Doc;
+use super::image::{self, Changed, is_wanted};
+use super::index::{Entry, Replacements};
+use super::kind::{Kind, kind};
+use super::plan::{Loaded, Plan};
+use super::refusal::Refusal;
+use super::splice::Spliced;
+use super::{config, manifest};
+>>>>>>> w/rewrite
 use crate::body::bounded;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
@@ -84,7 +97,12 @@ impl Source {
         let derived = self.changed(&root, None).await?;
         let seen: Vec<Platform> = derived.outcome.platform.iter().cloned().collect();
         let outcomes = [derived.outcome];
+<<<<<<< HEAD
         if !matches!(outcomes[0].left, Some(Untouched::Artifact | Untouched::OperatingSystem)) {
+=======
+        // What is no image we know has no platform to look for.
+        if matches!(outcomes[0].left, None | Some(Untouched::Platform)) {
+>>>>>>> w/rewrite
             require(&self.image.recipe, &outcomes, &seen)?;
         }
         let Some((_, Changed { manifest, .. })) = derived.replacement else {
@@ -97,6 +115,7 @@ impl Source {
 
     /// A root that is an index.
     async fn index(&self, root: Fetched, media: MediaType) -> Result<Derivation, Error> {
+<<<<<<< HEAD
         let mut levels = vec![vec![Loaded { digest: root.digest, media, bytes: root.bytes.clone() }]];
         let mut images: BTreeMap<Digest, Entry> = BTreeMap::new();
         let (mut outcomes, mut seen) = (Vec::new(), Vec::new());
@@ -159,12 +178,33 @@ impl Source {
             if let Some(platform) = &derived.outcome.platform {
                 seen.push(platform.clone());
             }
+=======
+        let recipe = &self.image.recipe;
+        let mut plan = Plan::new(Loaded { digest: root.digest, media, bytes: root.bytes.clone() });
+        loop {
+            let nested = match plan.survey(recipe, self.limit) {
+                Ok(nested) if nested.is_empty() => break,
+                Ok(nested) => nested,
+                Err(refusal) => return Ok(root.untouched(refusal.into())),
+            };
+            plan.descend(self.all(nested, |source, digest, entry| source.nested(digest, entry)).await?);
+        }
+        let Plan { levels, images, mut outcomes, mut seen } = plan;
+        let (mut replacements, mut documents) = (Replacements::new(), BTreeMap::new());
+        for derived in self.all(images, |source, digest, entry| source.entry(digest, entry)).await? {
+            seen.extend(derived.outcome.platform.clone());
+>>>>>>> w/rewrite
             outcomes.push(derived.outcome);
             documents.extend(derived.documents);
             replacements.extend(derived.replacement.map(|(base, changed)| (base, changed.manifest)));
         }
+<<<<<<< HEAD
         require(&self.image.recipe, &outcomes, &seen)?;
         let warning = warning(&self.image.recipe, &outcomes);
+=======
+        require(recipe, &outcomes, &seen)?;
+        let warning = warning(recipe, &outcomes);
+>>>>>>> w/rewrite
         if replacements.is_empty() {
             return Ok(Derivation { warning, ..root.untouched(reason(&outcomes)) });
         }
