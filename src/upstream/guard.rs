@@ -25,8 +25,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// For a registry. A listed one may have private addresses itself, on any port, as may its `trusted-hosts`;
-    /// an unlisted one may not.
+    /// For a registry. A listed one may have private addresses itself, on any port, as may its `trusted-hosts`
+    /// (on any port where none is given, or 443); an unlisted one may not.
     pub fn of(registry: &Registry) -> Guard {
         let mut trusted = Vec::new();
         if let (true, Endpoint::Http(url)) = (registry.listed, &registry.endpoint) {

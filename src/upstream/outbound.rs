@@ -49,6 +49,11 @@ impl Http {
     /// Pools for `registries`. A registry whose `ca-file` cannot be read answers every request with that error; the
     /// others work.
     pub fn new(config: &config::Upstream, registries: &Registries) -> Http {
+        if config.proxy.https.is_some() || config.proxy.http.is_some() {
+            tracing::warn!(
+                "a forward proxy resolves names, so the address guard judges names and literals only"
+            );
+        }
         let listed = registries.listed().map(|registry| (registry.host.clone(), listed(config, registry)));
         let unlisted = client(config, Guard::layers(Private::Refused), None, Trust::Public)
             .expect("the public authorities need no file");
@@ -88,6 +93,10 @@ impl tower::Service<Outbound> for Http {
 
 fn listed(config: &config::Upstream, registry: &Registry) -> Result<Client, Error> {
     let policy = &registry.policy;
+    if policy.proxy.is_some() {
+        let registry = registry.host.as_str();
+        tracing::warn!(registry, "behind its forward proxy the address guard judges names and literals only");
+    }
     let made = client(config, Guard::of(registry), policy.proxy.clone(), Trust::of(policy));
     if let Err(error) = &made {
         tracing::error!(registry = registry.host.as_str(), error = error.message(), "registry is unusable");

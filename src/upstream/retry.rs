@@ -5,8 +5,10 @@
 use super::{Failure, fault};
 use crate::body::Body;
 use crate::config;
-use http::Response;
-use std::sync::Arc;
+use crate::pull::Fetch;
+use http::{Request, Response};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Sleep;
 use tower::retry::budget::{Budget as _, TpsBudget};
@@ -17,32 +19,68 @@ const GROWTH: f64 = 1.75;
 const JITTER: f64 = 0.25;
 
 /// tower's retry policy: tries again after failures of the connection and after 429, 500, 502, 503 and 504. A budget
-/// shared by all requests keeps an outage from multiplying them.
+/// shared by all requests to one registry keeps an outage from multiplying them.
 #[derive(Clone, Debug)]
 pub struct Again {
     left: u32,
     delay: Duration,
-    budget: Arc<TpsBudget>,
+    budgets: Budgets,
+}
+
+/// A request whose retries count against the budget of a peer.
+pub trait Charged: Clone {
+    /// The peer: one of few names, never one that a request made up.
+    fn peer(&self) -> &str;
+}
+
+impl Charged for Fetch {
+    fn peer(&self) -> &str {
+        &self.registry.alias
+    }
+}
+
+/// Layers that are named by a URL share one budget.
+impl<B: Clone> Charged for Request<B> {
+    fn peer(&self) -> &str {
+        "layers"
+    }
+}
+
+/// One retry in five requests and ten a second, for each peer.
+#[derive(Clone, Debug, Default)]
+struct Budgets(Arc<Mutex<HashMap<String, Arc<TpsBudget>>>>);
+
+impl Budgets {
+    fn of(&self, peer: &str) -> Arc<TpsBudget> {
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = budgets.get(peer) {
+            return budget.clone();
+        }
+        let budget = Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2));
+        budgets.insert(peer.to_string(), budget.clone());
+        budget
+    }
 }
 
 impl Again {
-    /// `attempts` and `retry-delay` of the configuration, and a budget of one retry in five requests and ten a second.
+    /// `attempts` and `retry-delay` of the configuration.
     pub fn new(config: &config::Upstream) -> Again {
-        let budget = Arc::new(TpsBudget::new(Duration::from_secs(10), 10, 0.2));
-        Again { left: config.attempts.saturating_sub(1), delay: config.retry_delay, budget }
+        let budgets = Budgets::default();
+        Again { left: config.attempts.saturating_sub(1), delay: config.retry_delay, budgets }
     }
 
     /// How long to wait before the next try; `None` when there is none.
-    fn decide(&mut self, verdict: Verdict) -> Option<Duration> {
+    fn decide(&mut self, peer: &str, verdict: Verdict) -> Option<Duration> {
         let asked = match verdict {
             Verdict::Settled => {
-                self.budget.deposit();
+                self.budgets.of(peer).deposit();
                 return None;
             }
             Verdict::Hopeless => return None,
             Verdict::Promising(asked) => asked,
         };
-        if asked.is_some_and(|asked| asked > PATIENCE) || self.left == 0 || !self.budget.withdraw() {
+        if asked.is_some_and(|asked| asked > PATIENCE) || self.left == 0 || !self.budgets.of(peer).withdraw()
+        {
             return None;
         }
         self.left -= 1;
@@ -74,11 +112,11 @@ fn verdict(result: &Result<Response<Body>, Failure>) -> Verdict {
     }
 }
 
-impl<R: Clone> tower::retry::Policy<R, Response<Body>, Failure> for Again {
+impl<R: Charged> tower::retry::Policy<R, Response<Body>, Failure> for Again {
     type Future = Sleep;
 
-    fn retry(&mut self, _: &mut R, result: &mut Result<Response<Body>, Failure>) -> Option<Sleep> {
-        let delay = self.decide(verdict(result))?;
+    fn retry(&mut self, request: &mut R, result: &mut Result<Response<Body>, Failure>) -> Option<Sleep> {
+        let delay = self.decide(request.peer(), verdict(result))?;
         match result {
             Ok(response) => tracing::debug!(status = response.status().as_u16(), ?delay, "trying again"),
             Err(failure) => tracing::debug!(error = failure.error().message(), ?delay, "trying again"),

@@ -5,6 +5,7 @@ use super::challenge::pick;
 use super::realm::Realm;
 use super::token;
 use super::tokens::{Action, Key, Tokens};
+use crate::auth::Access;
 use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Host};
@@ -95,6 +96,9 @@ where
 {
     async fn run(self) -> Result<Response<Body>, Failure> {
         let host = &self.fetch.registry.host;
+        if !is_for(&self.fetch.access, host) {
+            return Err(Failure::Final(Error::internal("credentials of another registry")));
+        }
         let presented = match self.shared.challenges.get(host).await {
             Some(challenge) => self.answer(&challenge, None).await?,
             None => None,
@@ -176,6 +180,12 @@ where
             Endpoint::Layout(_) => Err(Failure::Final(Error::internal("a layout is not spoken to in HTTP"))),
         }
     }
+}
+
+/// Were these credentials given for this registry? A mistake above must not send them to another.
+fn is_for(access: &Access, host: &Host) -> bool {
+    let named = || access.id().as_str().strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('/'));
+    access.credentials().is_none() || named()
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ async fn play(attempts: u32, outcomes: Vec<fn() -> Outcome>) -> (Outcome, usize,
     let config = config::Upstream { attempts, retry_delay: Duration::from_secs(1), ..limits() };
     let used = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let count = used.clone();
-    let inner = service_fn(move |()| {
+    let inner = service_fn(move |_: Request<()>| {
         let at = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         std::future::ready(outcomes[at.min(outcomes.len() - 1)]())
     });
     let begun = Instant::now();
-    let outcome = Retry::new(Again::new(&config), inner).oneshot(()).await;
+    let outcome = Retry::new(Again::new(&config), inner).oneshot(Request::new(())).await;
     (outcome, used.load(std::sync::atomic::Ordering::Relaxed), begun.elapsed())
 }
 
@@ -78,11 +78,12 @@ async fn waits_as_long_as_it_is_asked_within_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_spends_the_budget() {
+async fn an_outage_spends_the_budget_of_one_peer() {
     let mut again = Again::new(&limits());
     // Ten a second for ten seconds are in reserve.
     for _ in 0..100 {
-        assert!(again.clone().decide(Verdict::Promising(None)).is_some());
+        assert!(again.clone().decide("quay", Verdict::Promising(None)).is_some());
     }
-    assert!(again.decide(Verdict::Promising(None)).is_none());
+    assert!(again.decide("quay", Verdict::Promising(None)).is_none());
+    assert!(again.decide("ghcr", Verdict::Promising(None)).is_some());
 }

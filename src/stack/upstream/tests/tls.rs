@@ -80,7 +80,7 @@ async fn an_unreadable_ca_file_is_told() {
 
 #[tokio::test]
 async fn a_server_that_never_shakes_hands_is_left() {
-    let (address, task) = raw(b"").await;
+    let (address, task) = raw(b"", Then::Wait).await;
     let config = config::Upstream { connect_timeout: Duration::from_millis(200), ..limits() };
     let url = format!("https://{address}").parse().unwrap();
     let registries = listed("registry.example", Registry { url: Some(url), ..Default::default() });

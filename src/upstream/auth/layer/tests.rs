@@ -204,3 +204,10 @@ async fn a_token_server_that_is_out_of_order() {
         assert_eq!(failure.error().status().as_u16(), if status == 429 { 429 } else { 502 });
     }
 }
+
+#[tokio::test]
+async fn credentials_of_one_registry_are_never_sent_to_another() {
+    let (mut service, _handle) = stack();
+    let fetch = Fetch { access: with_alice("quay.io").access(), ..fetch(&hub(), latest()) };
+    assert_eq!(service.call(fetch).await.unwrap_err().error().status(), 500);
+}
