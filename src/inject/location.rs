@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::oci::path::{Object, Path};
 use crate::oci::{Code, Digest, Host, Repository};
-use crate::upstream::{is_private_name, is_public};
+use crate::upstream::guard::{Private, is_private_name, is_public};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use flate2::read::ZlibDecoder;
@@ -25,15 +25,6 @@ pub enum Location {
     Inline(Vec<u8>),
     /// `docker://`.
     Registry(Host, Repository, Digest),
-}
-
-/// May layer URLs use plain HTTP and private addresses?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Private {
-    /// `wave.allow-private-layers`.
-    Allowed,
-    /// The default.
-    Refused,
 }
 
 impl Location {
