@@ -1,22 +1,247 @@
 //! From a valid configuration to a running proxy, and down again in order.
 
-use crate::admission::Permits;
-use crate::admin::{self, AdminState};
-use crate::auth::{Accounts, RequireLayer};
+use crate::admin;
+use crate::admission::Pool;
+use crate::auth::{Accounts, Anonymous, Gate, RequireLayer};
 use crate::cache::{Derivations, Tags};
-use crate::config::Config;
-use crate::control::Control;
-use crate::grant::{Grants, Recipe, ResolveLayer};
-use crate::inject::{self, Injector};
-use crate::net;
+use crate::config::{Config, Server};
+use crate::control::{Control, Parts as ControlParts};
+use crate::grant::{Grants, Recipe, ResolveLayer, Resolver};
+use crate::inject::{self, Injector, Spool};
+use crate::net::{self, Certificates, Drain, Ended, Limits, Listener, Watch};
 use crate::pull::Serve;
 use crate::pull::serve::Parts;
-use crate::rate::RateLayer;
+use crate::rate::{RateLayer, Rates};
 use crate::rewrite::RewriteLayer;
 use crate::route::Pong;
 use crate::stack;
 use crate::state::State;
-use crate::telemetry::{self, RecordLayer};
+use crate::telemetry::{Level, Metrics, RecordLayer};
 use crate::upstream::Registries;
+use crate::upstream::guard::Private;
+use futures_util::{Stream, StreamExt as _};
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+use tower::util::BoxCloneSyncService;
+use tower::service_fn;
+
+/// A proxy whose listeners are bound and which answers once it runs.
+pub struct App {
+    plain: Listener,
+    tls: Option<(Listener, Arc<Certificates>)>,
+    admin: Listener,
+    addresses: Addresses,
+    service: net::Service,
+    operator: admin::State,
+    server: Server,
+    drain: Drain,
+    watch: Watch,
+    draining: Arc<AtomicBool>,
+    upkeep: Upkeep,
+}
+
+/// Where an [`App`] listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Plain HTTP.
+    pub plain: SocketAddr,
+    /// HTTPS, when it is configured.
+    pub tls: Option<SocketAddr>,
+    /// The operator's listener.
+    pub admin: SocketAddr,
+}
+
+/// Why a proxy cannot start.
+#[derive(Debug)]
+pub struct StartError(String);
+
+/// What is swept from time to time.
+struct Upkeep {
+    state: State,
+    grants: Grants,
+    spool: Spool,
+}
+
+/// How often certificates are looked at, and how often what has expired is swept.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+impl App {
+    /// Opens the state, loads the default layer, builds the stacks and binds the listeners.
+    pub async fn bind(config: Config, metrics: Metrics, level: Level) -> Result<App, StartError> {
+        let data_dir = &config.data_dir;
+        std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
+        let state = State::open(data_dir, &config.cache).map_err(|error| StartError(error.to_string()))?;
+        let spool = Spool::open(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
+        let default = match &config.layer_path {
+            Some(path) => inject::load(path).await.map_err(|error| StartError(error.to_string()))?,
+            None => Recipe::default(),
+        };
+        let grants = Grants::load(state.clone(), &config.tokens, &default);
+        let (drain, watch) = Drain::new();
+        let draining = Arc::new(AtomicBool::new(false));
+        let service = service(&config, &state, &grants, &spool, Arc::new(default), draining.clone());
+
+        let server = config.server;
+        let plain = Listener::plain(server.bind).map_err(|error| StartError::at(server.bind, error))?;
+        let tls = server.tls.as_ref().map(|files| {
+            let certificates = Certificates::load(files).map_err(|error| StartError(error.to_string()))?;
+            let listener = Listener::tls(files.bind, certificates.server_config());
+            Ok((listener.map_err(|error| StartError::at(files.bind, error))?, certificates))
+        });
+        let tls = tls.transpose()?;
+        let admin = config.admin.bind;
+        let admin = Listener::admin(admin).map_err(|error| StartError::at(admin, error))?;
+        let address = |listener: &Listener| listener.local_addr().map_err(|error| StartError::at("listener", error));
+        let addresses = Addresses {
+            plain: address(&plain)?,
+            tls: tls.as_ref().map(|(listener, _)| address(listener)).transpose()?,
+            admin: address(&admin)?,
+        };
+        let operator = admin::State::new(metrics, level, watch.clone(), Vec::new());
+        let upkeep = Upkeep { state, grants, spool };
+        Ok(App { plain, tls, admin, addresses, service, operator, server, drain, watch, draining, upkeep })
+    }
+
+    /// Where it listens; ports are those the system chose when 0 was configured.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `stops` says so; then drains: first the clients, within the grace period, then the operator's
+    /// listener, which shows the drain while it lasts.
+    pub async fn run(self, stops: impl Stream<Item = ()>) -> Ended {
+        let App { plain, tls, admin, service, operator, server, drain, watch, draining, upkeep, .. } = self;
+        let limits = Limits::new(&server);
+        // Its own allowance: clients at their limit must not lock the operator out.
+        let (operator_drain, operator_watch) = Drain::new();
+        let operator = tokio::spawn(admin::serve(admin, operator, Limits::new(&server), operator_watch));
+        let upkeep = tokio::spawn(upkeep.run());
+        let follow = tls.as_ref().map(|(_, certificates)| {
+            tokio::spawn(certificates.clone().follow(LOOK_EVERY, watch.clone()))
+        });
+        let serving = async {
+            let tls = tls.map(|(listener, _)| listener.serve(service.clone(), limits.clone(), watch.clone()));
+            let plain = plain.serve(service.clone(), limits.clone(), watch.clone());
+            match tls {
+                Some(tls) => {
+                    tokio::join!(plain, tls);
+                }
+                None => plain.await,
+            }
+        };
+        let stops = stops.inspect(|()| draining.store(true, Ordering::Relaxed));
+        let ended = drain.run(serving, stops, server.grace_period).await;
+        upkeep.abort();
+        follow.into_iter().for_each(|task| task.abort());
+        operator_drain.start();
+        operator_drain.abort();
+        // Its answers are short; a panic in it was reported when it happened.
+        let _ = operator.await;
+        ended
+    }
+}
+
+/// The stacks, from the bottom up.
+fn service(
+    config: &Config,
+    state: &State,
+    grants: &Grants,
+    spool: &Spool,
+    default: Arc<Recipe>,
+    draining: Arc<AtomicBool>,
+) -> net::Service {
+    let registries = Arc::new(Registries::new(&config.registries));
+    let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
+    let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
+    let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+
+    let upstream = stack::upstream(&config.upstream, registries.clone());
+    let remote = stack::remote(&config.upstream, private);
+    let injector = Injector::new(upstream.clone(), remote, registries.clone(), spool.clone(), private);
+    let derivations = Derivations::new(config.cache.max_bytes);
+    let rewrite = RewriteLayer::new(config.upstream.document_limit);
+    let derive = stack::derive(derivations.clone(), state.clone(), rewrite, upstream.clone());
+
+    let serve = Serve::new(Parts {
+        upstream,
+        derive: derive.clone(),
+        derivations,
+        tags: Tags::new(config.cache.tag_ttl),
+        injector: injector.clone(),
+        state: state.clone(),
+        document_limit: config.upstream.document_limit,
+    });
+    let resolver = Resolver {
+        grants: grants.clone(),
+        registries: registries.clone(),
+        default: default.clone(),
+        gate: gate.clone(),
+    };
+    let pull = stack::pull(
+        ResolveLayer::new(resolver),
+        RequireLayer::new(gate.clone()),
+        RateLayer::new(Rates::new(&config.rate)),
+        serve,
+    );
+    let login = stack::login(&config.upstream, &registries);
+    let control = Control::new(ControlParts {
+        grants: grants.clone(),
+        state: state.clone(),
+        registries: registries.clone(),
+        default,
+        gate: gate.clone(),
+        url: config.server.url.clone(),
+        layers: BoxCloneSyncService::new(service_fn(move |request| {
+            let injector = injector.clone();
+            async move { injector.accept(request).await }
+        })),
+        derive,
+        login: BoxCloneSyncService::new(service_fn(move |(registry, credentials)| {
+            let login = login.clone();
+            async move { login.accepts(&registry, credentials).await }
+        })),
+        draining,
+    });
+    let permits = Pool::new("edge", config.server.max_requests);
+    let record = RecordLayer::new(&config.log);
+    stack::edge(record, permits, config.server.head_deadline, registries, Pong::new(gate), pull, control)
+}
+
+impl Upkeep {
+    async fn run(self) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            let now = SystemTime::now();
+            if let Err(error) = self.sweep(now).await {
+                tracing::warn!(error, "what has expired could not be swept");
+            }
+        }
+    }
+
+    async fn sweep(&self, now: SystemTime) -> Result<(), String> {
+        let swept = self.grants.sweep(now).await.map_err(|error| error.to_string())?;
+        self.state.sweep(now).await.map_err(|error| error.to_string())?;
+        let (spool, needed) = (self.spool.clone(), swept.spooled);
+        let spooled = tokio::task::spawn_blocking(move || spool.sweep(&needed, now)).await;
+        spooled.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
+        Ok(())
+    }
+}
+
+impl StartError {
+    fn at(what: impl Display, error: impl Display) -> StartError {
+        StartError(format!("{what}: {error}"))
+    }
+}
+
+impl Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}

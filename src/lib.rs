@@ -5,7 +5,9 @@
 //! other registries, `state` keeps what outlives the process.
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod admission;
+pub mod app;
 pub mod auth;
 pub mod body;
 pub mod cache;
@@ -22,6 +24,7 @@ pub mod oci;
 pub mod pull;
 pub mod rate;
 pub mod rewrite;
+pub mod route;
 pub mod secret;
 pub mod stack;
 pub mod state;

@@ -1,6 +1,6 @@
 //! The router: the last place that sees a URL.
 
-use crate::auth::{Caller, basic};
+use crate::auth::{Caller, Gate, basic};
 use crate::body::Body;
 use crate::error::Error;
 use crate::grant::Token;
@@ -10,6 +10,7 @@ use crate::oci::{Code, Host, headers};
 use crate::pull::{Conditions, Place, Pull, Verb, Wish};
 use crate::upstream::Registries;
 use http::{HeaderValue, Method, Request, Response, header};
+use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -216,8 +217,32 @@ fn describe(why: crate::oci::path::Invalid, path: &str) -> String {
     }
 }
 
-/// The answer to the ping.
-pub fn pong() -> Response<Body> {
+/// Answers the ping, which is also where clients look for a challenge.
+#[derive(Clone, Debug)]
+pub struct Pong(Arc<Gate>);
+
+impl Pong {
+    /// By the rules of `gate`.
+    pub fn new(gate: Arc<Gate>) -> Pong {
+        Pong(gate)
+    }
+}
+
+impl Service<Caller> for Pong {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Ready<Result<Response<Body>, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, caller: Caller) -> Self::Future {
+        ready(self.0.ping(&caller).map(|()| pong()))
+    }
+}
+
+fn pong() -> Response<Body> {
     let mut response = Response::new(Body::full("OK"));
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -59,6 +59,11 @@ impl Access {
         &self.id
     }
 
+    /// Were its credentials given for `registry`?
+    pub fn is_for(&self, registry: &Host) -> bool {
+        self.id.0.strip_prefix(registry.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// What to present to the registry.
     pub fn credentials(&self) -> Option<&Arc<Credentials>> {
         self.credentials.as_ref()

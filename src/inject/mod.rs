@@ -6,13 +6,11 @@ mod descriptor;
 mod file;
 mod location;
 mod measure;
-mod pack;
 mod spool;
 mod verify;
 
 pub use blob::Injector;
 pub use descriptor::{DescriptorError, load};
 pub use measure::{Flaw, Measured, measure, measure_file};
-pub use pack::{PackError, Packed, Progress, pack};
 pub use spool::Spool;
 

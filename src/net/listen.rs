@@ -1,110 +1,272 @@
-//! Binding and accepting.
+//! Listening: bind, accept, back off, and one task for each connection.
 
-use super::{Connections, Drain, Scheme};
+use super::sniff::{Speaks, decline_tls, peek};
+use super::{Peer, Scheme, Service, Watch, serve};
+use crate::config;
 use crate::telemetry::names;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use metrics::{Gauge, counter, gauge};
+use rustls::ServerConfig;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
 
-/// A bound socket.
-#[derive(Debug)]
+/// A bound listener.
 pub struct Listener {
     socket: TcpListener,
-    address: SocketAddr,
+    /// The label in metrics.
+    name: &'static str,
+    tls: Option<TlsAcceptor>,
 }
 
-/// Connections the kernel holds for us while we are busy.
+/// What connections may cost. Clones share one allowance of connections.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections of all listeners that share this.
+    pub connections: Arc<Semaphore>,
+    /// From accept, or the previous response, to the end of a request's head.
+    pub header: Duration,
+    /// For a TLS handshake.
+    pub tls: Duration,
+    /// How long a client may leave a response unread.
+    pub stall: Duration,
+}
+
+/// Connections that the kernel completes ahead of us.
 const BACKLOG: i32 = 1024;
-/// Pause after an error that another accept would meet again at once, such as EMFILE.
-const BACK_OFF: Duration = Duration::from_millis(50);
+/// First and longest pause after a failed accept.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+impl Limits {
+    /// As configured.
+    pub fn new(server: &config::Server) -> Limits {
+        Limits {
+            connections: Arc::new(Semaphore::new(server.max_connections)),
+            header: server.header_timeout,
+            tls: server.tls_timeout,
+            stall: server.stall_timeout,
+        }
+    }
+}
 
 impl Listener {
-    /// Binds `address`. An unspecified IPv6 address listens on IPv4 too; where the machine has no IPv6 it falls
-    /// back to IPv4.
-    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
-        let socket = match Listener::socket(address) {
-            Err(error) if address.ip().is_unspecified() && address.is_ipv6() && no_ipv6(&error) => {
-                Listener::socket(SocketAddr::from(([0, 0, 0, 0], address.port())))?
-            }
-            other => other?,
-        };
-        let socket = TcpListener::from_std(socket.into())?;
-        Ok(Listener { address: socket.local_addr()?, socket })
+    /// Binds the listener for HTTP in the clear; on `[::]` it serves IPv4 too. Needs a runtime.
+    pub fn plain(address: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener { socket: bind(address)?, name: "plain", tls: None })
     }
 
-    /// Where it listens; the port is the one the kernel chose when 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Binds the listener for HTTPS. Needs a runtime.
+    pub fn tls(address: SocketAddr, config: Arc<ServerConfig>) -> io::Result<Listener> {
+        Ok(Listener { socket: bind(address)?, name: "tls", tls: Some(config.into()) })
     }
 
-    /// Accepts until `drain` begins. Each connection is a task of its own, TLS handshake included.
-    pub async fn run(self, scheme: Scheme, permits: Arc<Semaphore>, connections: Connections, drain: Drain) {
+    /// Binds the operator's listener, which is counted apart. Needs a runtime.
+    pub fn admin(address: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener { socket: bind(address)?, name: "admin", tls: None })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts until the drain begins; ends when the last connection has.
+    pub async fn serve(self, service: Service, limits: Limits, mut watch: Watch) {
+        let Listener { socket, name, tls } = self;
+        let connections = TaskTracker::new();
+        let open = gauge!(names::CONNECTIONS, "listener" => name);
+        let mut pause = PAUSE.0;
         loop {
-            let permit = tokio::select! {
-                () = drain.begun() => return,
-                permit = permits.clone().acquire_owned() => permit.expect("the pool is never closed"),
-            };
             let accepted = tokio::select! {
-                () = drain.begun() => return,
-                accepted = self.socket.accept() => accepted,
+                biased;
+                () = watch.draining() => break,
+                accepted = accept(&socket, &limits) => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    metrics::counter!(names::CONNECTIONS, "scheme" => scheme.as_str()).increment(1);
-                    tune(&stream, connections.limits().stall_timeout);
-                    let (connections, hold) = (connections.clone(), drain.hold());
-                    tokio::spawn(async move {
-                        connections.serve(stream, peer, scheme).await;
-                        drop((permit, hold));
+                Ok((stream, address, permit)) => {
+                    pause = PAUSE.0;
+                    counter!(names::CONNECTIONS_ACCEPTED, "listener" => name).increment(1);
+                    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    let connection = Connection {
+                        peer: Peer { address, scheme },
+                        tls: tls.clone(),
+                        service: service.clone(),
+                        limits: limits.clone(),
+                        watch: watch.clone(),
+                    };
+                    let open = Open::new(open.clone(), permit);
+                    connections.spawn(async move {
+                        let ended = connection.run(stream).await;
+                        counter!(names::CONNECTIONS_CLOSED, "listener" => name, "reason" => ended)
+                            .increment(1);
+                        drop(open);
                     });
                 }
+                Err(error) if concerns_one(&error) => {}
                 Err(error) => {
-                    metrics::counter!(names::ACCEPT_ERRORS).increment(1);
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    if !transient(&error) {
-                        tokio::time::sleep(BACK_OFF).await;
+                    // Out of file descriptors or memory: whoever holds them has to end first.
+                    counter!(names::ACCEPT_ERRORS, "listener" => name).increment(1);
+                    tracing::warn!(%error, listener = name, "unable to accept connections");
+                    tokio::select! {
+                        () = watch.draining() => break,
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
                     }
                 }
             }
         }
+        drop(socket);
+        connections.close();
+        connections.wait().await;
     }
+}
 
-    fn socket(address: SocketAddr) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.is_ipv6() {
-            socket.set_only_v6(!address.ip().is_unspecified())?;
+/// One accepted connection on its way to HTTP.
+struct Connection {
+    peer: Peer,
+    tls: Option<TlsAcceptor>,
+    service: Service,
+    limits: Limits,
+    watch: Watch,
+}
+
+/// An open connection: counted, and one of those allowed.
+struct Open {
+    open: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Returns why it ended, as the metric says it.
+    async fn run(self, stream: TcpStream) -> &'static str {
+        let mut watch = self.watch.clone();
+        if let Err(error) = tune(&stream, self.limits.stall) {
+            tracing::debug!(%error, peer = %self.peer.address, "unable to set socket options");
+            return "error";
         }
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket)
+        tokio::select! {
+            ended = self.speak(stream) => ended,
+            () = watch.aborted() => "aborted",
+        }
+    }
+
+    async fn speak(self, stream: TcpStream) -> &'static str {
+        match self.tls.clone() {
+            Some(tls) => self.speak_tls(tls, stream).await,
+            None => self.speak_plain(stream).await,
+        }
+    }
+
+    async fn speak_plain(self, stream: TcpStream) -> &'static str {
+        let Connection { peer, service, limits, mut watch, .. } = self;
+        let speaks = tokio::select! {
+            speaks = timeout(limits.header, peek(&stream)) => speaks,
+            () = watch.draining() => return "done",
+        };
+        let ended = match speaks {
+            Err(_late) => return "silent",
+            Ok(Err(_)) => return "error",
+            Ok(Ok(Speaks::Nothing)) => return "done",
+            Ok(Ok(Speaks::Tls)) => {
+                decline_tls(stream).await;
+                return "wrong-protocol";
+            }
+            Ok(Ok(Speaks::Http1)) => serve::http1(stream, service, peer, &limits, watch).await,
+            Ok(Ok(Speaks::Http2)) => serve::http2(stream, service, peer, &limits, watch).await,
+        };
+        reason(ended, peer)
+    }
+
+    async fn speak_tls(self, tls: TlsAcceptor, stream: TcpStream) -> &'static str {
+        let Connection { peer, service, limits, mut watch, .. } = self;
+        let handshake = tokio::select! {
+            handshake = timeout(limits.tls, tls.accept(stream)) => handshake,
+            () = watch.draining() => return "done",
+        };
+        let outcome = |outcome| counter!(names::TLS_HANDSHAKES, "outcome" => outcome).increment(1);
+        let stream = match handshake {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, peer = %peer.address, "TLS handshake failed");
+                outcome("failed");
+                return "handshake";
+            }
+            Err(_late) => {
+                outcome("timeout");
+                return "handshake";
+            }
+        };
+        outcome("ok");
+        let ended = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => serve::http2(stream, service, peer, &limits, watch).await,
+            _ => serve::http1(stream, service, peer, &limits, watch).await,
+        };
+        reason(ended, peer)
     }
 }
 
-/// Small answers leave at once, and a client that neither reads nor acknowledges is dropped by the kernel:
-/// `TCP_USER_TIMEOUT` covers zero-window probes too, so no timer has to watch the writing side.
-fn tune(stream: &TcpStream, stall: Duration) {
-    let socket = SockRef::from(stream);
-    let done = stream.set_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(stall)));
-    if let Err(error) = done {
-        tracing::debug!(%error, "a socket option was refused");
+impl Open {
+    fn new(open: Gauge, permit: OwnedSemaphorePermit) -> Open {
+        open.increment(1.0);
+        Open { open, _permit: permit }
     }
 }
 
-fn no_ipv6(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-        || error.raw_os_error() == Some(97)
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.open.decrement(1.0);
+    }
 }
 
-/// Errors of one connection, after which the next may be accepted at once.
-fn transient(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-    )
+/// A socket for `address`. A wildcard of IPv6 takes IPv4 connections too, whatever the system's default is.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // Or a restart would have to wait for connections of the last process to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The next connection, once it is allowed: until then clients wait in the kernel's queue.
+async fn accept(
+    socket: &TcpListener,
+    limits: &Limits,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = limits.connections.clone().acquire_owned().await.expect("the semaphore is never closed");
+    let (stream, address) = socket.accept().await?;
+    Ok((stream, address, permit))
+}
+
+/// The kernel resets a client that acknowledges nothing, or reads nothing, for `stall` (tcp(7), `TCP_USER_TIMEOUT`).
+fn tune(stream: &TcpStream, stall: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(stall))
+}
+
+/// Does this failure concern one connection that went away before we took it?
+fn concerns_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn reason(ended: hyper::Result<()>, peer: Peer) -> &'static str {
+    match ended {
+        Ok(()) => "done",
+        Err(error) if error.is_timeout() => "silent",
+        Err(error) => {
+            tracing::debug!(%error, peer = %peer.address, "connection ended");
+            "error"
+        }
+    }
 }

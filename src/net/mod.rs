@@ -1,15 +1,18 @@
-//! Client connections: accept, TLS, one hyper connection each, drain.
+//! Client connections: listeners, TLS, HTTP, and their orderly end.
+//!
+//! [`Listener::plain`] or [`Listener::tls`] binds, [`Listener::serve`] runs until a [`Drain`] says stop and the last
+//! connection has ended. Nothing wraps a socket, so vectored writes reach the kernel.
 
 mod drain;
 mod listen;
-mod peek;
+mod pace;
 mod serve;
+mod sniff;
 mod tls;
 
-pub use drain::{Drain, Stop, signals};
-pub use listen::Listener;
-pub use serve::{Connections, Limits};
-pub use tls::Certificates;
+pub use drain::{Drain, Ended, Watch, signals};
+pub use listen::{Limits, Listener};
+pub use tls::{Certificates, Invalid};
 
 use crate::body::Body;
 use http::{Request, Response};
@@ -18,30 +21,29 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use tower::util::BoxCloneSyncService;
 
-/// The finished stack as a connection sees it.
+/// The finished edge stack as a connection sees it.
 pub type Service = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
-/// Who is at the other end of a connection: the one request extension of ours, put there by the connection and
-/// read by the router.
-#[derive(Clone, Copy, Debug)]
+/// Whom a request came from: the one extension of ours on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The client's address. It is the socket's, never a header's.
+    /// The client's address; an IPv4 client of a dual-stack listener has an IPv4 address here.
     pub address: SocketAddr,
-    /// How it speaks to us.
+    /// How it came.
     pub scheme: Scheme,
 }
 
-/// The scheme of a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a client reached us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
-    /// Plain HTTP.
+    /// In the clear.
     Http,
-    /// TLS.
+    /// Over TLS.
     Https,
 }
 
 impl Scheme {
-    /// As in a URL, and the label in metrics.
+    /// `http` or `https`.
     pub fn as_str(self) -> &'static str {
         match self {
             Scheme::Http => "http",
@@ -49,3 +51,6 @@ impl Scheme {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,167 +1,138 @@
-//! One connection: hyper over plain TCP or TLS, with its limits.
+//! One connection: HTTP/1.1 or HTTP/2 over whatever carries it.
 
-use super::peek::{Opening, opening};
-use super::{Certificates, Drain, Peer, Scheme, Service};
+use super::pace::{Paced, Streams};
+use super::{Limits, Peer, Service, Watch};
+use crate::body::Body;
+use crate::error::{Envelope, Error, render};
+use crate::oci::Code;
 use crate::telemetry::names;
-use http::Request;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::net::SocketAddr;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::counter;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt as _;
 
-/// Serves connections with one stack. Cheap to clone.
-#[derive(Clone)]
-pub struct Connections {
-    service: Service,
-    limits: Limits,
-    certificates: Option<Certificates>,
-    drain: Drain,
-}
-
-/// Times a client may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// To the end of a request head.
-    pub header_timeout: Duration,
-    /// For a TLS handshake.
-    pub tls_timeout: Duration,
-    /// Without reading what we send.
-    pub stall_timeout: Duration,
-}
-
-/// Bytes of a request head, and header fields in it.
-const HEAD_BYTES: usize = 64 * 1024;
-const HEAD_FIELDS: usize = 100;
-/// HTTP/2: streams a connection may have open, bytes of a decoded header list, flow-control windows.
+/// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs nothing.
+const HEAD: usize = 64 * 1024;
+/// Bytes of a request target; more is 414 (RFC 9110, 15.5.15).
+const TARGET: usize = 8 * 1024;
 const STREAMS: u32 = 128;
-const HEADER_LIST_BYTES: u32 = 16 * 1024;
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// HTTP/2: bytes a stream may have waiting to be sent.
-const SEND_BUFFER: usize = 256 * 1024;
-/// HTTP/2: resets of streams that were not accepted yet (CVE-2023-44487), and of streams we reset ourselves.
+const HEADER_LIST: u32 = 16 * 1024;
+/// Streams that a client may reset before we have looked at them (CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
 const LOCAL_RESETS: usize = 1024;
-/// HTTP/2: a peer that is gone is found by a ping this often, answered in this time.
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests have small bodies or none.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
 
-impl Connections {
-    /// Connections over `service`; a TLS listener needs `certificates`.
-    pub fn new(service: Service, limits: Limits, certificates: Option<Certificates>, drain: Drain) -> Connections {
-        Connections { service, limits, certificates, drain }
+/// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over.
+pub(super) async fn http1<I>(
+    io: I,
+    service: Service,
+    peer: Peer,
+    limits: &Limits,
+    mut watch: Watch,
+) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let answer = service_fn(move |request| edge(service.clone(), request, peer));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header)
+        .max_buf_size(HEAD)
+        .writev(true)
+        .serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = &mut connection => return result,
+        () = watch.draining() => connection.as_mut().graceful_shutdown(),
     }
-
-    /// The limits.
-    pub fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Serves one accepted socket to its end.
-    pub async fn serve(self, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
-        let peer = Peer { address, scheme };
-        let limits = self.limits;
-        match scheme {
-            Scheme::Http => match tokio::time::timeout(limits.header_timeout, opening(&stream)).await {
-                Ok(Ok(Opening::Http1)) => self.http1(TokioIo::new(stream), peer).await,
-                Ok(Ok(Opening::Http2)) => self.http2(TokioIo::new(stream), peer).await,
-                Ok(Ok(Opening::Tls)) => refused("tls-on-plain-port"),
-                Ok(Ok(Opening::Nothing)) => {}
-                Ok(Err(_)) | Err(_) => refused("silent"),
-            },
-            Scheme::Https => {
-                let Some(certificates) = &self.certificates else { return };
-                let handshake = certificates.acceptor().accept(stream);
-                match tokio::time::timeout(limits.tls_timeout, handshake).await {
-                    Ok(Ok(stream)) => {
-                        let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                        match h2 {
-                            true => self.http2(TokioIo::new(stream), peer).await,
-                            false => self.http1(TokioIo::new(stream), peer).await,
-                        }
-                    }
-                    Ok(Err(error)) => {
-                        tracing::debug!(%error, peer = %address, "TLS handshake failed");
-                        refused("tls-handshake");
-                    }
-                    Err(_) => refused("tls-timeout"),
-                }
-            }
-        }
-    }
-
-    async fn http1<I: Read + Write + Unpin + Send + 'static>(self, io: I, peer: Peer) {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header_timeout)
-            .max_headers(HEAD_FIELDS)
-            .max_buf_size(HEAD_BYTES)
-            // Frames leave by reference in one system call; `Flatten` would copy them.
-            .writev(true)
-            .half_close(false);
-        let (service, drain) = (self.service, self.drain);
-        let mut connection =
-            pin!(builder.serve_connection(io, service_fn(move |request| answer(service.clone(), request, peer))));
-        let end = tokio::select! {
-            end = connection.as_mut() => end,
-            () = drain.begun() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        ended(end, peer);
-    }
-
-    async fn http2<I: Read + Write + Unpin + Send + 'static>(self, io: I, peer: Peer) {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(HEADER_LIST_BYTES)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(SEND_BUFFER)
-            .max_pending_accept_reset_streams(PENDING_RESETS)
-            .max_local_error_reset_streams(LOCAL_RESETS)
-            .keep_alive_interval(PING_EVERY)
-            .keep_alive_timeout(PING_TIMEOUT);
-        let (service, drain) = (self.service, self.drain);
-        let mut connection =
-            pin!(builder.serve_connection(io, service_fn(move |request| answer(service.clone(), request, peer))));
-        let end = tokio::select! {
-            end = connection.as_mut() => end,
-            () = drain.begun() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        ended(end, peer);
-    }
+    connection.await
 }
 
-async fn answer(
+/// Serves HTTP/2 until the client closes, no stream is opened for the header timeout, or the drain is over.
+pub(super) async fn http2<I>(
+    io: I,
+    service: Service,
+    peer: Peer,
+    limits: &Limits,
+    mut watch: Watch,
+) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let answer = service_fn(move |request| {
+        let answer = edge(service.clone(), request, peer);
+        async move { answer.await.map(|response| response.map(Paced::new)) }
+    });
+    let streams = Streams::new(limits.stall);
+    let activity = streams.activity();
+    let connection = http2::Builder::new(streams)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(connection);
+    let idle = async {
+        while let Some(left) = limits.header.checked_sub(activity.idle()).filter(|left| !left.is_zero()) {
+            tokio::time::sleep(left).await;
+        }
+    };
+    tokio::select! {
+        result = &mut connection => return result,
+        () = watch.draining() => {}
+        () = idle => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
+}
+
+async fn edge(
     service: Service,
     mut request: Request<Incoming>,
     peer: Peer,
-) -> Result<http::Response<crate::body::Body>, std::convert::Infallible> {
+) -> Result<Response<Body>, Infallible> {
+    if let Some(refusal) = refuse(&request) {
+        return Ok(refusal);
+    }
     request.extensions_mut().insert(peer);
     service.oneshot(request).await
 }
 
-fn refused(why: &'static str) {
-    metrics::counter!(names::CONNECTIONS_REFUSED, "why" => why).increment(1);
-}
-
-/// Clients that leave are no news; the access line has said how much they got.
-fn ended(end: Result<(), hyper::Error>, peer: Peer) {
-    if let Err(error) = end {
-        tracing::debug!(%error, peer = %peer.address, "connection ended");
+/// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is how requests
+/// are smuggled past whoever ignores it (RFC 9110, 9.3.1). Such a connection is not used again.
+fn refuse(request: &Request<Incoming>) -> Option<Response<Body>> {
+    let (method, uri) = (request.method(), request.uri());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let (reason, error) = if target > TARGET {
+        let error = Error::client(Code::NameInvalid, "the request target is too long");
+        ("uri-too-long", error.with_status(StatusCode::URI_TOO_LONG))
+    } else if matches!(*method, Method::GET | Method::HEAD) && !request.body().is_end_stream() {
+        let error = Error::client(Code::Unsupported, "this request must not have content");
+        ("unexpected-body", error.with_status(StatusCode::BAD_REQUEST))
+    } else {
+        return None;
+    };
+    counter!(names::REQUESTS_REJECTED, "reason" => reason).increment(1);
+    let mut response = render(&error, Envelope::of(method, uri.path()));
+    if request.version() < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    Some(response)
 }

@@ -1,120 +1,133 @@
-//! Our certificates, and a new one when the files change.
+//! Certificates of the TLS listener, replaced while connections run.
 
+use super::Watch;
 use crate::config;
 use crate::telemetry::names;
 use arc_swap::ArcSwap;
+use metrics::counter;
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio_rustls::TlsAcceptor;
 
-/// The server side of TLS: rustls on aws-lc-rs, TLS 1.2 and 1.3, ALPN `h2` and `http/1.1`. Cheap to clone.
-#[derive(Clone)]
-pub struct Certificates(Arc<Shared>);
-
-struct Shared {
+/// A certificate chain and its key, read from two PEM files and read again when these change.
+#[derive(Debug)]
+pub struct Certificates {
+    current: ArcSwap<CertifiedKey>,
     files: config::Tls,
-    current: ArcSwap<ServerConfig>,
 }
 
-/// How often the files are looked at. A mounted secret changes by swapping a link, so the files behind the paths
-/// are looked at, not the paths.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Why a certificate cannot be used.
+#[derive(Debug)]
+pub enum Invalid {
+    /// The chain cannot be read, or is no PEM.
+    Chain(PathBuf, rustls_pki_types::pem::Error),
+    /// The chain is empty.
+    NoCertificate(PathBuf),
+    /// The key cannot be read, or is no PEM.
+    Key(PathBuf, rustls_pki_types::pem::Error),
+    /// The key is of no kind we know, or belongs to another certificate.
+    Pair(rustls::Error),
+}
 
 impl Certificates {
-    /// Loads certificate and key; the message names the file that is wrong.
-    pub fn load(files: &config::Tls) -> Result<Certificates, String> {
-        let current = ArcSwap::from_pointee(server_config(files)?);
-        Ok(Certificates(Arc::new(Shared { files: files.clone(), current })))
+    /// Reads the files. The key must belong to the first certificate.
+    pub fn load(files: &config::Tls) -> Result<Arc<Certificates>, Invalid> {
+        let current = ArcSwap::from_pointee(read(files)?);
+        Ok(Arc::new(Certificates { current, files: files.clone() }))
     }
 
-    /// An acceptor with the newest certificate.
-    pub fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.current.load_full())
+    /// The configuration of a listener that presents them: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+    pub fn server_config(self: &Arc<Certificates>) -> Arc<ServerConfig> {
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+            .expect("the provider has suites for both versions")
+            .with_no_client_auth()
+            .with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Arc::new(config)
     }
 
-    /// Takes in new files for ever. Files that do not fit together leave the old certificate in place.
-    pub async fn watch(self) {
-        let mut seen = stamps(&self.0.files);
+    /// Looks at the files every `period` until we drain, and takes a changed pair over when it is valid; the old one stays
+    /// when it is not. Replaced symbolic links count as changes.
+    pub async fn follow(self: Arc<Certificates>, period: Duration, mut watch: Watch) {
+        let mut seen = Stamp::of(&self.files);
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
-            let now = stamps(&self.0.files);
-            if now == seen {
+            tokio::select! {
+                () = watch.draining() => return,
+                () = tokio::time::sleep(period) => {}
+            }
+            // Small local files: quicker read than handed to another thread. The stamp is older than what is read, so a
+            // change in between is seen next time.
+            let stamp = Stamp::of(&self.files);
+            if stamp == seen {
                 continue;
             }
-            seen = now;
-            let outcome = self.reload();
-            let label = if outcome.is_ok() { "ok" } else { "failed" };
-            metrics::counter!(names::CERTIFICATE_RELOADS, "outcome" => label).increment(1);
-            match outcome {
-                Ok(()) => tracing::info!("a new certificate is in use"),
-                Err(error) => tracing::error!(error, "the new certificate is not usable; the old one stays"),
-            }
+            seen = stamp;
+            let outcome = match read(&self.files) {
+                Ok(pair) => {
+                    self.current.store(Arc::new(pair));
+                    tracing::info!("the certificate was replaced");
+                    "ok"
+                }
+                Err(why) => {
+                    tracing::error!(%why, "the changed certificate cannot be used; the old one stays");
+                    "failed"
+                }
+            };
+            counter!(names::TLS_RELOADS, "outcome" => outcome).increment(1);
         }
     }
+}
 
-    fn reload(&self) -> Result<(), String> {
-        self.0.current.store(Arc::new(server_config(&self.0.files)?));
-        Ok(())
+impl ResolvesServerCert for Certificates {
+    /// The same for every name: a client that asks for another, or for none, sees what it gets.
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load_full())
     }
 }
 
-fn server_config(files: &config::Tls) -> Result<ServerConfig, String> {
-    let wrong = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect)
-        .map_err(|error| wrong(&files.certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| wrong(&files.key, &error))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| wrong(&files.certificate, &error))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
-}
+/// What shows that a file is another one than before.
+#[derive(PartialEq, Eq)]
+struct Stamp([Option<(PathBuf, SystemTime, u64)>; 2]);
 
-fn stamps(files: &config::Tls) -> [Option<(SystemTime, u64)>; 2] {
-    [&files.certificate, &files.key].map(|path| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write(dir: &Path, name: &str) -> config::Tls {
-        let made = rcgen::generate_simple_self_signed(vec![name.into()]).unwrap();
-        let files = config::Tls {
-            bind: ([127, 0, 0, 1], 0).into(),
-            certificate: dir.join("tls.crt"),
-            key: dir.join("tls.key"),
+impl Stamp {
+    fn of(files: &config::Tls) -> Stamp {
+        let one = |path: &Path| {
+            let path = path.canonicalize().ok()?;
+            let about = path.metadata().ok()?;
+            Some((path, about.modified().ok()?, about.len()))
         };
-        std::fs::write(&files.certificate, made.cert.pem()).unwrap();
-        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
-        files
-    }
-
-    #[test]
-    fn a_broken_renewal_leaves_the_old_certificate() {
-        let dir = std::env::temp_dir().join(format!("wave-tls-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let files = write(&dir, "one.example");
-        let certificates = Certificates::load(&files).unwrap();
-        let first = Arc::as_ptr(&certificates.0.current.load_full());
-        std::fs::write(&files.certificate, "nonsense").unwrap();
-        assert!(certificates.reload().is_err());
-        assert_eq!(Arc::as_ptr(&certificates.0.current.load_full()), first);
-        write(&dir, "two.example");
-        certificates.reload().unwrap();
-        assert_ne!(Arc::as_ptr(&certificates.0.current.load_full()), first);
-        std::fs::remove_dir_all(&dir).unwrap();
+        Stamp([one(&files.certificate), one(&files.key)])
     }
 }
+
+fn read(files: &config::Tls) -> Result<CertifiedKey, Invalid> {
+    let chain = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|why| Invalid::Chain(files.certificate.clone(), why))?;
+    if chain.is_empty() {
+        return Err(Invalid::NoCertificate(files.certificate.clone()));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|why| Invalid::Key(files.key.clone(), why))?;
+    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(Invalid::Pair)
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Invalid::Chain(path, why) => write!(f, "certificate {}: {why}", path.display()),
+            Invalid::NoCertificate(path) => write!(f, "certificate {}: the file has none", path.display()),
+            Invalid::Key(path, why) => write!(f, "key {}: {why}", path.display()),
+            Invalid::Pair(why) => write!(f, "certificate and key: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Invalid {}

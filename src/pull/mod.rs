@@ -3,8 +3,8 @@
 mod discover;
 pub mod range;
 pub mod request;
-mod respond;
-mod serve;
+pub mod respond;
+pub mod serve;
 mod stream;
 
 pub use range::{Span, Spans};

@@ -1,32 +1,3 @@
-<<<<<<< HEAD
-//! Putting an index together from its changed images; pure.
-
-use super::derivation::{Document, Untouched};
-use super::fields::Doc;
-use super::image::{fitting, is_wanted};
-use super::index::{self, Entry, Replacements};
-use super::refusal::Refusal;
-use crate::error::{Error, Side};
-use crate::grant::Recipe;
-use crate::oci::{Code, Digest, MediaType, Platform};
-use bytes::Bytes;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-
-/// What is to be done about one entry of an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Fetch it as an image.
-    Image(Digest),
-    /// Fetch it as an index.
-    Index(Digest),
-    /// Leave it: nobody asked for its platform.
-    Skip,
-    /// Leave it, for a reason.
-    Leave(Untouched),
-}
-
-=======
 //! Putting an index together from its changed images, and what is to be said of the others; pure.
 
 use super::derivation::{Document, Untouched};
@@ -40,7 +11,6 @@ use crate::oci::{Code, Digest, Platform};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
->>>>>>> w/rewrite
 /// What became of the image of one entry.
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
@@ -50,40 +20,6 @@ pub(super) struct Outcome {
     pub left: Option<Untouched>,
 }
 
-<<<<<<< HEAD
-/// An index in memory.
-#[derive(Clone, Debug)]
-pub(super) struct Loaded {
-    pub digest: Digest,
-    pub media: MediaType,
-    pub bytes: Bytes,
-}
-
-/// What to do about an entry. Clients choose by the platform in the index: an entry with one is not fetched when
-/// that is not wanted, or no layer fits it.
-pub(super) fn step(entry: &Entry, recipe: &Recipe, limit: usize) -> Step {
-    let is_index = entry.media.is_index();
-    if entry.is_artifact || !(is_index || entry.media.is_manifest()) {
-        return Step::Leave(Untouched::Artifact);
-    }
-    if let Some(platform) = &entry.platform {
-        if !is_wanted(recipe, platform) {
-            return Step::Skip;
-        }
-        if let Err(why) = fitting(recipe, platform) {
-            return Step::Leave(why);
-        }
-    }
-    match entry.digest {
-        _ if entry.size > limit as u64 => Step::Leave(Refusal::Size(entry.size as usize).into()),
-        None => Step::Leave(Refusal::Unverifiable.into()),
-        Some(digest) if is_index => Step::Index(digest),
-        Some(digest) => Step::Image(digest),
-    }
-}
-
-=======
->>>>>>> w/rewrite
 /// Rewrites indexes, the deepest level first, so that each digest is known when it is needed. Adds each new index
 /// to `replacements` and `documents`.
 pub(super) fn rebuild(

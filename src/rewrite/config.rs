@@ -83,11 +83,7 @@ fn diff_ids(rootfs: &str) -> Result<Option<(&str, Vec<&str>)>, Refusal> {
     let fields = object(rootfs, ["type", "diff_ids"], Names::Folded)?;
     let kind = fields.value(0).map(|value| string(value, "type")).transpose()?;
     match (kind.as_deref(), fields.member(1)) {
-<<<<<<< HEAD
-        (Some("layers"), Some(ids)) if ids.value == "null" => Ok(Some(("null", Vec::new()))),
-=======
         (Some("layers"), Some(ids)) if ids.value == "null" => Ok(Some((ids.value, Vec::new()))),
->>>>>>> w/rewrite
         (Some("layers"), Some(ids)) => Ok(Some((ids.value, array(ids.value, "diff_ids")?))),
         _ => Ok(None),
     }

@@ -2,17 +2,6 @@
 //!
 //! Leaves first: configs, then manifests, then indexes, so that each digest is known when it is needed.
 
-<<<<<<< HEAD
-use super::assemble::{Loaded, Outcome, Step, reason, rebuild, require, step, warning};
-use super::derivation::{Derivation, Document, Untouched};
-use super::fields::Doc;
-use super::image::{self, Changed, is_wanted};
-use super::index::{self, Entry, Replacements};
-use super::kind::{Kind, kind};
-use super::refusal::Refusal;
-use super::splice::Spliced;
-use super::{IMAGE_LIMIT, NESTING_LIMIT, config, manifest};
-=======
 use super::assemble::{Outcome, reason, rebuild, require, warning};
 use super::derivation::{Derivation, Document, Untouched};
 use super::fields::Doc;
@@ -23,7 +12,6 @@ use super::plan::{Loaded, Plan};
 use super::refusal::Refusal;
 use super::splice::Spliced;
 use super::{config, manifest};
->>>>>>> w/rewrite
 use crate::body::bounded;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
@@ -97,12 +85,8 @@ impl Source {
         let derived = self.changed(&root, None).await?;
         let seen: Vec<Platform> = derived.outcome.platform.iter().cloned().collect();
         let outcomes = [derived.outcome];
-<<<<<<< HEAD
-        if !matches!(outcomes[0].left, Some(Untouched::Artifact | Untouched::OperatingSystem)) {
-=======
         // What is no image we know has no platform to look for.
         if matches!(outcomes[0].left, None | Some(Untouched::Platform)) {
->>>>>>> w/rewrite
             require(&self.image.recipe, &outcomes, &seen)?;
         }
         let Some((_, Changed { manifest, .. })) = derived.replacement else {
@@ -115,70 +99,6 @@ impl Source {
 
     /// A root that is an index.
     async fn index(&self, root: Fetched, media: MediaType) -> Result<Derivation, Error> {
-<<<<<<< HEAD
-        let mut levels = vec![vec![Loaded { digest: root.digest, media, bytes: root.bytes.clone() }]];
-        let mut images: BTreeMap<Digest, Entry> = BTreeMap::new();
-        let (mut outcomes, mut seen) = (Vec::new(), Vec::new());
-        loop {
-            let mut nested: BTreeMap<Digest, Entry> = BTreeMap::new();
-            for loaded in levels.last().expect("the root is a level") {
-                let entries = Doc::new(&loaded.bytes, self.limit).and_then(index::read);
-                let entries = match entries {
-                    Ok(entries) => entries,
-                    Err(refusal) if loaded.digest == root.digest => {
-                        return Ok(root.untouched(refusal.into()));
-                    }
-                    Err(refusal) => {
-                        outcomes.push(Outcome { platform: None, left: Some(refusal.into()) });
-                        continue;
-                    }
-                };
-                for entry in entries {
-                    let platform = entry.platform.clone();
-                    seen.extend(platform.clone().filter(|_| !entry.is_artifact));
-                    let left = match step(&entry, &self.image.recipe, self.limit) {
-                        Step::Image(digest) => {
-                            images.entry(digest).or_insert(entry);
-                            continue;
-                        }
-                        // What was loaded before cannot be a child: that would be a circle, or a shape which
-                        // cannot be rewritten leaves first.
-                        Step::Index(digest)
-                            if levels.len() < NESTING_LIMIT
-                                && !levels.iter().flatten().any(|l| l.digest == digest) =>
-                        {
-                            nested.entry(digest).or_insert(entry);
-                            continue;
-                        }
-                        Step::Index(_) => Refusal::Nesting.into(),
-                        Step::Skip => continue,
-                        Step::Leave(why) => why,
-                    };
-                    outcomes.push(Outcome { platform, left: Some(left) });
-                }
-            }
-            let count = images.len() + nested.len() + levels.iter().map(Vec::len).sum::<usize>() - 1;
-            if count > IMAGE_LIMIT {
-                return Ok(root.untouched(Refusal::Images.into()));
-            }
-            if nested.is_empty() {
-                break;
-            }
-            let mut level = Vec::new();
-            for fetched in self.all(nested, |source, digest, entry| source.nested(digest, entry)).await? {
-                match fetched {
-                    Ok(loaded) => level.push(loaded),
-                    Err(left) => outcomes.push(Outcome { platform: None, left: Some(left) }),
-                }
-            }
-            levels.push(level);
-        }
-        let (mut replacements, mut documents) = (Replacements::new(), BTreeMap::new());
-        for derived in self.all(images, |source, digest, entry| source.entry(digest, entry)).await? {
-            if let Some(platform) = &derived.outcome.platform {
-                seen.push(platform.clone());
-            }
-=======
         let recipe = &self.image.recipe;
         let mut plan = Plan::new(Loaded { digest: root.digest, media, bytes: root.bytes.clone() });
         loop {
@@ -193,18 +113,12 @@ impl Source {
         let (mut replacements, mut documents) = (Replacements::new(), BTreeMap::new());
         for derived in self.all(images, |source, digest, entry| source.entry(digest, entry)).await? {
             seen.extend(derived.outcome.platform.clone());
->>>>>>> w/rewrite
             outcomes.push(derived.outcome);
             documents.extend(derived.documents);
             replacements.extend(derived.replacement.map(|(base, changed)| (base, changed.manifest)));
         }
-<<<<<<< HEAD
-        require(&self.image.recipe, &outcomes, &seen)?;
-        let warning = warning(&self.image.recipe, &outcomes);
-=======
         require(recipe, &outcomes, &seen)?;
         let warning = warning(recipe, &outcomes);
->>>>>>> w/rewrite
         if replacements.is_empty() {
             return Ok(Derivation { warning, ..root.untouched(reason(&outcomes)) });
         }

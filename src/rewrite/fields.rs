@@ -62,13 +62,8 @@ impl<'a> Doc<'a> {
 
     /// Where a slice of this document lies in it.
     pub fn span(self, part: &str) -> Range<usize> {
-<<<<<<< HEAD
-        let start = part.as_ptr() as usize - self.0.as_ptr() as usize;
-        debug_assert!(start + part.len() <= self.0.len(), "a part lies in its document");
-=======
         let start = (part.as_ptr() as usize).checked_sub(self.0.as_ptr() as usize);
         let start = start.filter(|start| start + part.len() <= self.0.len()).expect("a part of the document");
->>>>>>> w/rewrite
         start..start + part.len()
     }
 

@@ -1,10 +1,6 @@
 //! Rewriting: what one image becomes under one recipe.
 //!
-<<<<<<< HEAD
-//! Documents are patched without a model: [`fields`] finds spans, [`splice`](mod@splice) replaces them, and
-=======
 //! Documents are patched without a model: [`fields`] finds spans, `splice` replaces them, and
->>>>>>> w/rewrite
 //! [`manifest`], [`index`] and [`config`] say which. All of these are pure; [`derive`](mod@derive) alone fetches.
 //! The rules, each a property in [`fuzzing`](crate::fuzzing):
 //!
@@ -28,10 +24,7 @@ pub mod index;
 pub mod kind;
 mod layer;
 pub mod manifest;
-<<<<<<< HEAD
-=======
 mod plan;
->>>>>>> w/rewrite
 mod refusal;
 mod splice;
 

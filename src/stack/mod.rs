@@ -2,9 +2,9 @@
 
 mod upstream;
 
-pub use upstream::{remote, upstream};
+pub use upstream::{login, remote, upstream};
 
-use crate::admission::{AdmissionLayer, Permits};
+use crate::admission::{AdmissionLayer, Pool};
 use crate::auth::RequireLayer;
 use crate::body::Body;
 use crate::cache::{CacheLayer, Derivations, Derive};
@@ -29,7 +29,7 @@ use tower::{Service, ServiceBuilder};
 /// What every request passes, from the connection to the router.
 pub fn edge<P, C>(
     record: RecordLayer,
-    permits: Permits,
+    permits: Pool,
     head_deadline: Duration,
     registries: Arc<Registries>,
     ping: Pong,

@@ -1,5 +1,6 @@
 //! The stack towards other registries, outermost first.
 
+use crate::admission::{AdmissionLayer, PerRegistry};
 use crate::config;
 use crate::upstream::auth::{AuthLayer, Login};
 use crate::upstream::guard::Private;
@@ -23,7 +24,8 @@ pub fn upstream(config: &config::Upstream, registries: Arc<Registries>) -> Upstr
         // Redirects are below auth, or each hop would be signed again; then the pool of the registry.
         .service(Http::new(config, &registries));
     let stack = ServiceBuilder::new()
-        // admission: per registry, so that a slow one drowns alone; above retry, so that one permit covers all tries.
+        // Per registry, so that a slow one drowns alone; above retry, so that one permit covers all tries.
+        .layer(AdmissionLayer::new(PerRegistry::new(config.max_requests)))
         .service(Origin::new(http, config.document_limit));
     BoxCloneSyncService::new(stack)
 }

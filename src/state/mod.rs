@@ -4,6 +4,7 @@
 //! only when a restarted process would know it too. The file belongs to one process at a time.
 
 mod file;
+mod layer;
 mod open;
 mod record;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod tests;
 mod writer;
 
 pub use file::State;
+pub use layer::{Remember, RememberLayer};
 pub use open::OpenError;
 pub use record::Key;
 

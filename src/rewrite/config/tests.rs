@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! x
-=======
 use super::*;
 use crate::grant::Source;
 use crate::oci::{Compression, Digest};
@@ -175,4 +172,3 @@ fn the_platform_is_what_the_config_says() {
     assert_eq!(of("{}").platform.to_string(), "/");
     assert_eq!(of(r#"{"os":"windows","architecture":"amd64"}"#).platform.os, "windows");
 }
->>>>>>> w/rewrite

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! x
-=======
 use super::*;
 use crate::auth::Access;
 use crate::body::Body;
@@ -358,4 +355,3 @@ async fn a_few_documents_at_a_time() {
     assert_eq!(done.documents.len(), 2 * names.len() + 1);
     assert_eq!(*store.under_way.lock().unwrap(), (0, CONCURRENCY));
 }
->>>>>>> w/rewrite

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! x
-=======
 use super::*;
 use crate::rewrite::splice;
 
@@ -97,4 +94,3 @@ fn edits_of_members() {
     insert("{ }", r#"{"n\"":0 }"#);
     insert(r#"{"b":2 }"#, r#"{"b":2,"n\"":0 }"#);
 }
->>>>>>> w/rewrite

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! x
-=======
 use super::*;
 
 const LIMIT: usize = 1 << 20;
@@ -92,4 +89,3 @@ fn refusals() {
     );
     check(&twice, Refusal::LookAlike("digest"));
 }
->>>>>>> w/rewrite

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! x
-=======
 use super::*;
 use crate::auth::Access;
 use crate::body::Body;
@@ -70,4 +67,3 @@ async fn ready_whatever_upstream_is_and_waits_in_the_call() {
 fn once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(std::task::Waker::noop()))
 }
->>>>>>> w/rewrite

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! x
-=======
 use super::*;
 use crate::grant::Source;
 use crate::oci::Compression;
@@ -98,4 +95,3 @@ fn images_and_others() {
     assert!(!is_image(&text(1, "").replace("image.config.v1", "empty.v1")));
     assert!(!is_image(&text(1, "").replace("oci.image.config", "cncf.helm.config")));
 }
->>>>>>> w/rewrite
