@@ -9,6 +9,7 @@ pub mod admission;
 pub mod auth;
 pub mod body;
 pub mod cache;
+pub mod client;
 pub mod config;
 pub mod control;
 pub mod error;
