@@ -119,4 +119,14 @@ mod tests {
         assert!(message.starts_with("Invalid JSON in request, line 2, column 3"), "{message}");
         assert_eq!(read(String::new()).await.unwrap_err().0.as_u16(), 400);
     }
+
+    #[tokio::test]
+    async fn large_requests_take_turns() {
+        let text = || Body::full(format!("\"{}\"", "x".repeat(2 * SMALL)));
+        let all = LARGE_ONES.acquire_many(4).await.unwrap();
+        let error = read::<String, _>(text(), LARGE).await.unwrap_err();
+        assert_eq!((error.status().as_u16(), error.retry_after().is_some()), (503, true));
+        drop(all);
+        assert_eq!(read::<String, _>(text(), LARGE).await.unwrap().len(), 2 * SMALL);
+    }
 }

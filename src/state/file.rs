@@ -1,6 +1,7 @@
 //! The state as the rest of the program sees it.
 
 use super::record::{Key, millis};
+use super::store::{Opener, Store};
 use super::writer::{Change, Gauges, Order, QUEUE, Writer, unavailable};
 use super::{OpenError, Root, digests, open, tables};
 use crate::auth::AccessId;
@@ -10,7 +11,7 @@ use crate::grant::{Grant, Recipe};
 use crate::oci::{Digest, Host, Repository};
 use crate::pull::Image;
 use crate::rewrite::Derivation;
-use redb::{Database, ReadableDatabase as _};
+use redb::ReadableDatabase as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,7 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 pub struct State(Arc<Shared>);
 
 struct Shared {
-    database: Arc<Database>,
+    store: Arc<Store>,
     /// `None` only while dropping: the writer stops when nobody can send.
     orders: Option<mpsc::Sender<Order>>,
     writer: Option<JoinHandle<()>>,
@@ -32,17 +33,19 @@ struct Shared {
 impl State {
     /// Opens or creates the file in `dir`, checks it and reads all grants. Blocking, for the start.
     pub fn open(dir: &Path, limits: &config::Cache) -> Result<State, OpenError> {
-        State::start(open::open(dir)?, dir, limits)
+        let path = dir.to_path_buf();
+        State::start(Box::new(move || open::open(&path)), dir, limits)
     }
 
-    /// Starts the writer over an open database.
-    pub(super) fn start(database: Database, dir: &Path, limits: &config::Cache) -> Result<State, OpenError> {
-        let database = Arc::new(database);
-        let read = || tables::grants(&database.begin_read()?);
-        let grants = read().map_err(|error: redb::Error| OpenError::corrupt(dir, error.to_string()))?;
+    /// Opens the database and starts the writer over it.
+    pub(super) fn start(opener: Opener, dir: &Path, limits: &config::Cache) -> Result<State, OpenError> {
+        let store = Arc::new(Store::new(opener)?);
+        let grants = store
+            .with(|database| tables::grants(&database.begin_read()?))
+            .map_err(|error: redb::Error| OpenError::corrupt(dir, error.to_string()))?;
         let (sender, orders) = mpsc::channel(QUEUE);
         let writer = Writer {
-            database: database.clone(),
+            store: store.clone(),
             orders,
             max_roots: limits.max_roots as u64,
             root_ttl: u64::try_from(limits.root_ttl.as_millis()).unwrap_or(u64::MAX),
@@ -51,7 +54,7 @@ impl State {
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;
         let grants = std::sync::Mutex::new(grants);
-        Ok(State(Arc::new(Shared { database, orders: Some(sender), writer: Some(thread), grants })))
+        Ok(State(Arc::new(Shared { store, orders: Some(sender), writer: Some(thread), grants })))
     }
 
     /// The grants that were in the file when it was opened. They are handed over once.
@@ -104,10 +107,12 @@ impl State {
         repository: &Repository,
         digest: Digest,
     ) -> Result<Option<(Root, Arc<Recipe>)>, Error> {
-        let database = self.0.database.clone();
+        let store = self.0.store.clone();
         let (access, registry, repository) = (access.clone(), registry.clone(), repository.clone());
-        let lookup = move || -> Result<_, redb::Error> {
-            tables::root(&database.begin_read()?, &access, &registry, &repository, &digest)
+        let lookup = move || {
+            store.with(|database| {
+                tables::root(&database.begin_read()?, &access, &registry, &repository, &digest)
+            })
         };
         match tokio::task::spawn_blocking(lookup).await {
             Ok(found) => found.map_err(|error| unavailable().with_source(error)),

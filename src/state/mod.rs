@@ -9,6 +9,7 @@ mod open;
 mod record;
 #[cfg(test)]
 pub(crate) mod scratch;
+mod store;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@ use super::*;
 use crate::config;
 use crate::grant::{Grant, Layer, Source, Token};
 use crate::oci::{Code, Compression};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -243,16 +244,33 @@ async fn damage_is_refused_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_is_503_and_never_404() {
+async fn a_disk_that_fails_is_503_and_never_404_and_works_again_when_it_works() {
     let disk = Disk::default();
-    let database = redb::Database::builder().create_with_backend(disk.clone()).unwrap();
-    assert!(tables::check(&database).is_ok());
-    let state = State::start(database, std::path::Path::new("/"), &limits(10)).unwrap();
-    state.put_grant([1; 32], grant(&recipe(Source::Spooled))).await.unwrap();
+    let backend = disk.clone();
+    let opener = move || {
+        let database = redb::Database::builder().create_with_backend(backend.clone());
+        let database = database.map_err(|error| OpenError::corrupt(Path::new("/"), error.to_string()))?;
+        match tables::check(&database) {
+            Ok(()) => Ok(database),
+            Err(_) => Err(OpenError::corrupt(Path::new("/"), "no space")),
+        }
+    };
+    let state = State::start(Box::new(opener), Path::new("/"), &limits(10)).unwrap();
+    put(&state, "before", &["before"], at(0)).await;
     disk.full.store(true, Ordering::SeqCst);
-    let error = state.put_grant([2; 32], grant(&recipe(Source::Spooled))).await.unwrap_err();
-    assert_eq!((error.code(), error.status().as_u16()), (Code::Unavailable, 503));
-    assert!(error.retry_after().is_some());
+    for key in [2, 3] {
+        let error = state.put_grant([key; 32], grant(&recipe(Source::Spooled))).await.unwrap_err();
+        assert_eq!((error.code(), error.status().as_u16()), (Code::Unavailable, 503));
+        assert!(error.retry_after().is_some());
+    }
+    let root = root_named("anonymous", "", &Recipe::default());
+    let digest = Digest::sha256("before");
+    let error = state.root(&root.access, &root.registry, &root.repository, digest).await.unwrap_err();
+    assert_eq!(error.status().as_u16(), 503);
+    // Space is made: the next change finds the file as it was.
+    disk.full.store(false, Ordering::SeqCst);
+    state.put_grant([4; 32], grant(&recipe(Source::Spooled))).await.unwrap();
+    assert_eq!(look(&state, "anonymous", "before").await, Some(Digest::sha256("before")));
 }
 
 /// A disk that can be made to fail.

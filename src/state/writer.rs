@@ -3,6 +3,7 @@
 
 use super::Root;
 use super::record::Key;
+use super::store::Store;
 use super::tables::{self, Counts};
 use crate::error::Error;
 use crate::grant::{Grant, Recipe};
@@ -35,7 +36,7 @@ pub(super) struct Order {
 
 /// The thread's own things.
 pub(super) struct Writer {
-    pub(super) database: Arc<Database>,
+    pub(super) store: Arc<Store>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) max_roots: u64,
     pub(super) root_ttl: u64,
@@ -66,7 +67,12 @@ impl Writer {
     pub(super) fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.orders.blocking_recv_many(&mut batch, BATCH) > 0 {
-            let outcome = self.commit(&batch);
+            let write = || self.store.with(|database| self.commit(database, &batch));
+            let mut outcome = write();
+            if matches!(outcome, Err(redb::Error::DatabaseClosed)) {
+                self.store.reopen();
+                outcome = write();
+            }
             if let Err(error) = &outcome {
                 self.gauges.failures.increment(1);
                 tracing::error!(
@@ -74,6 +80,7 @@ impl Writer {
                     changes = batch.len(),
                     "state not written"
                 );
+                self.store.reopen();
             }
             let shared = outcome.map_err(|error| unavailable().with_source(error));
             for order in batch.drain(..) {
@@ -83,8 +90,8 @@ impl Writer {
         }
     }
 
-    fn commit(&self, batch: &[Order]) -> Result<(), redb::Error> {
-        let write = self.database.begin_write()?;
+    fn commit(&self, database: &Database, batch: &[Order]) -> Result<(), redb::Error> {
+        let write = database.begin_write()?;
         let mut changed = false;
         for order in batch {
             changed |= self.apply(&write, &order.change)?;
