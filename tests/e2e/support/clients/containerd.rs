@@ -33,7 +33,8 @@ impl Containerd {
             opt = path("opt"),
         );
         std::fs::write(path("config.toml"), config).expect("the folder is ours");
-        let daemon = Server::start("containerd", tools::command("containerd").arg("-c").arg(path("config.toml")));
+        let daemon =
+            Server::start("containerd", tools::command("containerd").arg("-c").arg(path("config.toml")));
         daemon.wait_for(|line| line.text().contains("containerd successfully booted").then_some(()));
         Self { daemon, folder, data }
     }

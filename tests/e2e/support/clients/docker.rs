@@ -32,12 +32,12 @@ impl Docker {
 
     /// On another machine, from where it must trust certificates.
     ///
-    /// `trust` is the authority its administrator installed for `HOST:PORT`, the way docker reads it
-    /// (`/etc/docker/certs.d`), in a mount namespace where nobody else sees it.
-    pub(crate) fn start_in(namespace: &Namespace, trust: Option<(&str, &Authority)>) -> Self {
+    /// `trusted` are the authorities its administrator installed, each for a `HOST:PORT`, the way docker reads them
+    /// (`/etc/docker/certs.d`), in a mount namespace where nobody else sees them.
+    pub(crate) fn start_in(namespace: &Namespace, trusted: &[(&str, &Authority)]) -> Self {
         let mut script = "mkdir -p /etc/docker; mount -t tmpfs none /etc/docker\n".to_owned();
-        if let Some((authority, issuer)) = trust {
-            let (folder, file) = (format!("/etc/docker/certs.d/{authority}"), issuer.file());
+        for (registry, authority) in trusted {
+            let (folder, file) = (format!("/etc/docker/certs.d/{registry}"), authority.file());
             script += &format!("mkdir -p {folder}; cp {} {folder}/ca.crt\n", file.display());
         }
         Self::launch(namespace.shell(&(script + DAEMON)))
