@@ -14,7 +14,7 @@ use crate::support::{scratch, tools};
 pub(crate) struct Docker {
     daemon: Server,
     folder: TempDir,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// Options that keep the daemon from touching this machine: $1 is a folder for sockets, $2 one for images.
@@ -48,7 +48,7 @@ impl Docker {
         shell.arg(tools::find("dockerd")).arg(folder.path()).arg(data.path());
         let daemon = Server::start("dockerd", shell.env("HOME", folder.path()));
         daemon.wait_for(|line| line.text().contains("API listen on").then_some(()));
-        Self { daemon, folder, _data: data }
+        Self { daemon, folder, data }
     }
 
     fn docker(&self) -> std::process::Command {
@@ -75,5 +75,6 @@ impl Drop for Docker {
         // Told to end, it ends its containerd and unmounts what it can. No panic while one may be under way.
         let _ = self.daemon.end(Signal::TERM);
         scratch::unmount_below(self.folder.path());
+        scratch::unmount_below(self.data.path());
     }
 }
