@@ -1,9 +1,13 @@
 //! Who calls, whose credentials are used upstream, and who may do what.
 
+mod accounts;
 mod credentials;
+mod gate;
 mod layer;
 
+pub use accounts::Accounts;
 pub use credentials::{Credentials, basic};
+pub use gate::{Anonymous, Gate, unauthorized};
 pub use layer::{Require, RequireLayer};
 
 use crate::oci::Host;

@@ -1,4 +1,26 @@
 //! The configuration, valid by construction: plain data without an `Option` that means "default".
+//!
+//! `load` finds the text; `written` is what stands there (`file`, `placeholder`) under the environment
+//! (`relaxed`); `check` makes a [`Config`] of it, or all its problems; `keys` is the table behind it all.
+
+mod check;
+mod effective;
+mod file;
+mod files;
+mod inert;
+mod keys;
+mod load;
+mod placeholder;
+mod problems;
+mod reader;
+mod relaxed;
+mod units;
+mod written;
+
+pub use keys::{Fallback, Key, keys, markdown_table};
+pub use load::{Loaded, Source, parse_text};
+pub(crate) use load::{file_name, log_level, server_url};
+pub use problems::{Problems, Remark};
 
 use crate::auth::Credentials;
 use crate::oci::Host;
@@ -8,8 +30,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
-/// Everything an operator can say.
-#[derive(Clone, Debug)]
+/// Everything an operator can say. `Debug` shows it as [`Config::effective`] does, secrets masked.
+#[derive(Clone)]
 pub struct Config {
     /// Listeners and their limits.
     pub server: Server,
@@ -105,7 +127,7 @@ pub enum Unlisted {
 }
 
 /// `wave.registries.<host>`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Registry {
     /// `alias`: a short first path component and metric label.
     pub alias: Option<String>,
@@ -192,7 +214,7 @@ pub struct Upstream {
 }
 
 /// Forward proxies of the environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
     /// For https upstreams.
     pub https: Option<Url>,
@@ -264,3 +286,6 @@ impl Default for Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,13 @@
 //! Grants: what a token, or the absence of one, entitles to.
 
+mod layer;
 pub mod recipe;
+pub mod store;
 pub mod token;
 
+pub use layer::{Resolve, ResolveLayer, Resolver};
 pub use recipe::{Layer, Recipe, RecipeId, Source};
+pub use store::{Found, Grants, Swept};
 pub use token::Token;
 
 use crate::auth::AccessId;

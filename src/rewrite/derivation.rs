@@ -1,8 +1,12 @@
 //! The result of a rewrite.
 
-use crate::oci::{Digest, MediaType};
+use super::refusal::Refusal;
+use crate::error::{Error, Side};
+use crate::oci::{Code, Digest, MediaType};
 use bytes::Bytes;
+use http::StatusCode;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What one image becomes under one recipe: every document that differs from upstream, by digest. A pure
 /// function of (registry, repository, root digest, recipe), so replicas agree without talking.
@@ -46,6 +50,8 @@ pub enum Untouched {
     OperatingSystem,
     /// No injected layer fits any of its platforms.
     Platform,
+    /// A document we would have to guess at.
+    Refused(Refusal),
 }
 
 impl Derivation {
@@ -53,5 +59,39 @@ impl Derivation {
     pub fn weight(&self) -> u64 {
         let documents: usize = self.documents.values().map(|document| document.bytes.len() + 256).sum();
         documents as u64 + 512
+    }
+}
+
+impl Untouched {
+    /// The error for somebody who asked for a change ([`Demand::Explicit`](crate::pull::Demand)): 400 `UNSUPPORTED`,
+    /// or 400 `MANIFEST_INVALID` for a refused document. `None` when no change was asked for.
+    pub fn refusal(self) -> Option<Error> {
+        match self {
+            Untouched::EmptyRecipe => None,
+            Untouched::Refused(refusal) => Some(refusal.into()),
+            why => Some(
+                Error::new(Code::Unsupported, Side::Client, format!("the image cannot be changed: {why}"))
+                    .with_status(StatusCode::BAD_REQUEST),
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Untouched {
+    fn from(refusal: Refusal) -> Untouched {
+        Untouched::Refused(refusal)
+    }
+}
+
+impl fmt::Display for Untouched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Untouched::EmptyRecipe => f.write_str("nothing is to be changed"),
+            Untouched::Schema1 => f.write_str("Docker schema 1 is not supported"),
+            Untouched::Artifact => f.write_str("not a container image"),
+            Untouched::OperatingSystem => f.write_str("not a linux image"),
+            Untouched::Platform => f.write_str("no layer fits"),
+            Untouched::Refused(refusal) => refusal.fmt(f),
+        }
     }
 }

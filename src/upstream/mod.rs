@@ -1,7 +1,30 @@
 //! Everything towards other registries.
+//!
+//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`,
+//! `connect`. [`guard`] says what may be dialled, [`fault`] what a failure is called.
 
+pub mod auth;
+mod client;
+mod connect;
+mod dial;
+mod failure;
+pub mod fault;
+pub mod guard;
+pub mod layout;
+pub mod origin;
+pub mod outbound;
+mod proxy;
+pub mod redirect;
 pub mod registries;
+pub mod remote;
+mod request;
+pub mod retry;
+#[cfg(test)]
+pub(crate) mod script;
+mod tls;
+mod wire;
 
+pub use failure::Failure;
 pub use registries::{Endpoint, Registries, Registry};
 
 use crate::body::Body;
@@ -13,8 +36,11 @@ use http_body_util::Empty;
 use tower::util::BoxCloneSyncService;
 
 /// The finished upstream stack as pull, rewrite, inject and control see it.
+///
+/// `Ok` is 2xx, 304 and 416 (without content, `Content-Range` kept), or a redirect where the registry's policy hands
+/// redirects of blobs out (`Location` absolute, no content). Everything else is an [`Error`].
 pub type Upstream = BoxCloneSyncService<Fetch, Response<Body>, Error>;
 
 /// Plain guarded HTTP, for layers that are named by a URL: retries, redirects and the address guard, no
-/// credentials.
+/// credentials. `Ok` is 2xx, 304 and 416; everything else is an [`Error`].
 pub type Remote = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, Error>;

@@ -1,1 +1,11 @@
-fn main() {}
+//! The product against scripted upstreams in this process: one binary, so that it links once.
+
+mod corpus;
+mod discovery;
+mod errors;
+mod metrics;
+mod pull;
+mod restart;
+mod support;
+mod tidy;
+mod token;

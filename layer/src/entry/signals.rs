@@ -7,17 +7,18 @@ use crate::sys::{self, Group, Signal};
 pub(crate) enum Part {
     /// A child ended.
     Reap,
-    /// It is about our own use of the terminal.
+    /// It is about our own reading and writing.
     Drop,
     /// It is meant for the command.
     Forward,
 }
 
-/// SIGKILL and SIGSTOP cannot be waited for and do not come here.
+/// SIGKILL and SIGSTOP cannot be waited for and do not come here. SIGPIPE is the kernel's answer when we trace to a
+/// stderr that nobody reads; the command gets one of its own if it writes there.
 pub(crate) fn part(signal: Signal) -> Part {
     match signal {
         Signal::CHILD => Part::Reap,
-        Signal::TTY_INPUT | Signal::TTY_OUTPUT => Part::Drop,
+        Signal::PIPE | Signal::TTY_INPUT | Signal::TTY_OUTPUT => Part::Drop,
         _ => Part::Forward,
     }
 }
@@ -37,6 +38,7 @@ mod tests {
     #[test]
     fn all_is_forwarded_but_what_is_ours() {
         assert_eq!(part(Signal::CHILD), Part::Reap);
+        assert_eq!(part(Signal::PIPE), Part::Drop);
         assert_eq!(part(Signal::TTY_INPUT), Part::Drop);
         assert_eq!(part(Signal::TTY_OUTPUT), Part::Drop);
         assert_eq!(part(Signal::TERMINATE), Part::Forward);

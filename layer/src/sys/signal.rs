@@ -22,6 +22,8 @@ impl Signal {
     pub(crate) const CONTINUE: Self = Self(libc::SIGCONT);
     /// SIGKILL.
     pub(crate) const KILL: Self = Self(libc::SIGKILL);
+    /// SIGPIPE.
+    pub(crate) const PIPE: Self = Self(libc::SIGPIPE);
     /// SIGTERM.
     pub(crate) const TERMINATE: Self = Self(libc::SIGTERM);
     /// SIGTTIN.

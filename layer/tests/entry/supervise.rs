@@ -77,6 +77,16 @@ fn what_does_not_heed_sigterm_is_killed() {
     assert!((Duration::from_secs(2)..Duration::from_secs(10)).contains(&elapsed), "{elapsed:?}");
 }
 
+/// Our own broken pipe must neither end the command nor wake us for ever, hence the time limit.
+#[test]
+fn a_trace_that_nobody_reads_does_no_harm() {
+    let mut command = bare("timeout", ["-s", "KILL", "10"]);
+    command.arg(entry_sh()).args(["sh", "-c", "sleep 0.1; exit 7"]).env("FUSION_SUPERVISE", "1");
+    let mut child = command.env("WAVE_DEBUG", "1").stderr(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(7));
+}
+
 /// `script` runs its command on a new terminal, in a session of its own.
 #[test]
 fn the_command_has_the_terminal_and_gives_it_back() {

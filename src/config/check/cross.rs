@@ -1,0 +1,71 @@
+//! What no section sees alone.
+
+use super::super::Config;
+use super::super::reader::Reader;
+use std::net::SocketAddr;
+
+pub(super) fn check(config: &Config, read: &mut Reader) {
+    listeners(config, read);
+    callers(config, read);
+    lifetimes(config, read);
+}
+
+fn listeners(config: &Config, read: &mut Reader) {
+    let tls = config.server.tls.as_ref().map(|tls| ("wave.server.tls.bind", tls.bind));
+    let all =
+        [Some(("wave.server.bind", config.server.bind)), tls, Some(("wave.admin.bind", config.admin.bind))];
+    let all: Vec<_> = all.into_iter().flatten().collect();
+    for (at, (path, bind)) in all.iter().enumerate() {
+        if let Some((other, _)) = all[..at].iter().find(|(_, other)| overlap(*bind, *other)) {
+            read.problem(*path, format!("{bind} is taken by {other}"));
+        }
+    }
+}
+
+fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || two.ip().is_unspecified();
+    one.port() != 0 && one.port() == two.port() && (everywhere || one.ip() == two.ip())
+}
+
+fn callers(config: &Config, read: &mut Reader) {
+    let nobody_known = config.accounts.is_empty() && config.platform.is_none();
+    if !config.allow_anonymous && nobody_known {
+        let message =
+            "is false, and there are no wave.accounts and no tower.api.endpoint: nobody would be served";
+        read.problem("wave.allow-anonymous", message);
+    }
+    let open = config.allow_anonymous && reachable(config);
+    for (host, registry) in config.registries.listed.iter().filter(|(_, r)| r.credentials.is_some()) {
+        if open && registry.anonymous {
+            let message = "has a password, and whoever reaches this server pulls with it: set anonymous to false, \
+                           or wave.allow-anonymous to false, or listen on loopback only";
+            read.note(format!("wave.registries.{host}"), message);
+        }
+        if !registry.anonymous && nobody_known {
+            let message =
+                "is false, and there are no wave.accounts and no tower.api.endpoint: nobody can use it";
+            read.note(format!("wave.registries.{host}.anonymous"), message);
+        }
+    }
+    if open && config.allow_private_layers {
+        let message =
+            "is true, and callers need no account: layers are fetched from private addresses for anyone";
+        read.note("wave.allow-private-layers", message);
+    }
+}
+
+fn reachable(config: &Config) -> bool {
+    let tls = config.server.tls.as_ref().map(|tls| tls.bind);
+    [Some(config.server.bind), tls].into_iter().flatten().any(|bind| !bind.ip().is_loopback())
+}
+
+fn lifetimes(config: &Config, read: &mut Reader) {
+    if config.cache.root_ttl < config.tokens.duration {
+        let message = "is shorter than wave.tokens.duration: a token would outlive what it served";
+        read.problem("wave.cache.root-ttl", message);
+    }
+    if config.server.head_deadline <= config.upstream.connect_timeout {
+        let message = "is not longer than wave.upstream.connect-timeout: no slow registry would ever answer";
+        read.problem("wave.server.head-deadline", message);
+    }
+}

@@ -1,0 +1,128 @@
+//! `wave.server` and `wave.admin`.
+
+use super::super::keys::Key;
+use super::super::reader::Reader;
+use super::super::relaxed::Slot;
+use super::super::units::{address, count, duration, duration_or_zero, port};
+use super::super::{Admin, Server, Tls};
+use std::net::SocketAddr;
+
+/// Of `wave.server.max-connections`, where files are plenty.
+const CONNECTIONS: usize = 10_000;
+/// Files we need besides connections: listeners, stores, the reactor, logs.
+const OTHER_FILES: usize = 64;
+
+pub(super) static KEYS: [Key; 14] = [
+    Key::told(
+        "wave.server.url",
+        "the request's `Host`",
+        "how clients reach us; its authority is put into image names",
+    ),
+    // Dual stack: `[::]` takes IPv4 too. The port of the original.
+    Key::new("wave.server.bind", "[::]:9090", "address of the plain listener"),
+    Key::unset("micronaut.server.port", "port of the plain listener, as the original spells it"),
+    Key::new(
+        "wave.server.tls.bind",
+        "[::]:9443",
+        "address of the TLS listener, which runs when it has a certificate",
+    ),
+    Key::unset("wave.server.tls.certificate", "PEM file with the certificate chain, leaf first"),
+    Key::unset("wave.server.tls.key", "PEM file with the private key"),
+    Key::told(
+        "wave.server.max-connections",
+        "`10000`, or what the limit of open files leaves",
+        "open client connections, both listeners together",
+    ),
+    // A request in flight holds some 30 KiB of buffers: 4096 of them stay far below 150 MB.
+    Key::new(
+        "wave.server.max-requests",
+        "4096",
+        "requests in flight, bodies included; more are answered 503",
+    ),
+    // Heads are small: who needs longer is slow on purpose.
+    Key::new(
+        "wave.server.header-timeout",
+        "10s",
+        "from accept, or the previous response, to the end of a request's head",
+    ),
+    Key::new("wave.server.tls-timeout", "10s", "for a TLS handshake"),
+    // Above upstream's connect, TLS and head timeouts together: those name the culprit, this is the last resort.
+    Key::new("wave.server.head-deadline", "60s", "from a request to the head of its response"),
+    Key::new("wave.server.stall-timeout", "60s", "how long a client may leave a response unread"),
+    Key::new("wave.server.grace-period", "60s", "for pulls in flight when we are asked to stop"),
+    // Loopback: metrics tell what is pulled, and the log level can be set there.
+    Key::new("wave.admin.bind", "127.0.0.1:9091", "address of metrics, probes and the log level"),
+];
+
+pub(super) fn server(read: &mut Reader) -> Server {
+    Server {
+        url: read.optional(&Slot::of("wave.server.url"), super::origin_url),
+        bind: bind(read),
+        tls: tls(read),
+        max_connections: connections(read),
+        max_requests: read.value("wave.server.max-requests", count),
+        header_timeout: read.value("wave.server.header-timeout", duration),
+        tls_timeout: read.value("wave.server.tls-timeout", duration),
+        head_deadline: read.value("wave.server.head-deadline", duration),
+        stall_timeout: read.value("wave.server.stall-timeout", duration),
+        grace_period: read.value("wave.server.grace-period", duration_or_zero),
+    }
+}
+
+pub(super) fn admin(read: &mut Reader) -> Admin {
+    let bind = read.value("wave.admin.bind", address);
+    if !bind.ip().is_loopback() {
+        read.note(
+            "wave.admin.bind",
+            format!("{bind} is not loopback: whoever reaches it reads metrics and sets the log level"),
+        );
+    }
+    Admin { bind }
+}
+
+fn bind(read: &mut Reader) -> SocketAddr {
+    let is_set = read.is_set(&Slot::of("wave.server.bind"));
+    let mut bind = read.value("wave.server.bind", address);
+    match read.optional(&Slot::of("micronaut.server.port"), port) {
+        Some(port) if is_set && port != bind.port() => {
+            read.problem("micronaut.server.port", format!("{port} and wave.server.bind {bind} disagree"));
+        }
+        Some(port) => bind.set_port(port),
+        None => {}
+    }
+    bind
+}
+
+fn tls(read: &mut Reader) -> Option<Tls> {
+    let bind_is_set = read.is_set(&Slot::of("wave.server.tls.bind"));
+    let bind = read.value("wave.server.tls.bind", address);
+    let certificate = read.existing_file(&Slot::of("wave.server.tls.certificate"));
+    let key = read.existing_file(&Slot::of("wave.server.tls.key"));
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => return Some(Tls { bind, certificate, key }),
+        (Some(_), None) => read.problem("wave.server.tls.key", "is missing, and there is a certificate"),
+        (None, Some(_)) => read.problem("wave.server.tls.certificate", "is missing, and there is a key"),
+        (None, None) if bind_is_set => {
+            read.problem("wave.server.tls.certificate", "is missing, and there is tls.bind")
+        }
+        (None, None) => {}
+    }
+    None
+}
+
+/// A proxied request needs a file for each side.
+fn connections(read: &mut Reader) -> usize {
+    let path = "wave.server.max-connections";
+    let room = read.files.open_limit().map(|files| (files.saturating_sub(OTHER_FILES) / 2).max(1));
+    match (read.optional(&Slot::of(path), count), room) {
+        (Some(wanted), Some(room)) if wanted > room => {
+            read.note(
+                path,
+                format!("{wanted} connections need more open files than the limit, which allows {room}"),
+            );
+            wanted
+        }
+        (Some(wanted), _) => wanted,
+        (None, room) => room.map_or(CONNECTIONS, |room| room.min(CONNECTIONS)),
+    }
+}

@@ -1,0 +1,192 @@
+//! `containerConfig`: what a request wants changed.
+
+use super::json::invalid;
+use crate::error::Error;
+use crate::oci::Digest;
+use serde::{Deserialize, Deserializer};
+
+/// Layers in one request; runtimes stop at 127 with those of the image.
+const MAX_LAYERS: usize = 100;
+
+/// Bytes of all texts together; they end up in the image's config, which is a small document.
+const MAX_TEXT: usize = 256 << 10;
+
+/// A layer as a request gives it. The digests are what the request says, not yet checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LayerRequest {
+    /// `location`: a URL, or the layer itself as `data:` or `gzip:`.
+    pub location: String,
+    /// `gzipDigest`: digest of the compressed layer.
+    pub gzip_digest: Option<Digest>,
+    /// `gzipSize`: size of the compressed layer in bytes.
+    pub gzip_size: Option<u64>,
+    /// `tarDigest`: digest of the tar.
+    pub tar_digest: Option<Digest>,
+}
+
+/// As it came. Null and absent are the same; unknown fields are ignored.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ContainerConfig {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    env: Option<Vec<String>>,
+    working_dir: Option<String>,
+    layers: Option<Vec<RawLayer>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawLayer {
+    location: Option<String>,
+    gzip_digest: Option<String>,
+    #[serde(deserialize_with = "number_or_text")]
+    gzip_size: Option<u64>,
+    tar_digest: Option<String>,
+}
+
+/// A `containerConfig` that can be applied.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) entrypoint: Vec<String>,
+    pub(super) cmd: Vec<String>,
+    pub(super) env: Vec<String>,
+    pub(super) working_dir: Option<String>,
+    pub(super) layers: Vec<LayerRequest>,
+}
+
+impl Change {
+    /// Asks for nothing?
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Change::default()
+    }
+}
+
+impl ContainerConfig {
+    /// Checks it. Nothing is fetched or decoded.
+    pub(super) fn check(self) -> Result<Change, Error> {
+        let change = Change {
+            entrypoint: self.entrypoint.unwrap_or_default(),
+            cmd: self.cmd.unwrap_or_default(),
+            env: self.env.unwrap_or_default(),
+            working_dir: self.working_dir.filter(|dir| !dir.is_empty()),
+            layers: self
+                .layers
+                .unwrap_or_default()
+                .into_iter()
+                .map(RawLayer::check)
+                .collect::<Result<_, _>>()?,
+        };
+        if change.layers.len() > MAX_LAYERS {
+            return Err(invalid(format!("a 'containerConfig' has at most {MAX_LAYERS} layers")));
+        }
+        let texts = || {
+            [&change.entrypoint, &change.cmd, &change.env].into_iter().flatten().chain(&change.working_dir)
+        };
+        if texts().map(String::len).sum::<usize>() > MAX_TEXT {
+            return Err(invalid(format!("the texts of a 'containerConfig' have at most {MAX_TEXT} bytes")));
+        }
+        if texts().any(|text| text.contains('\0')) {
+            return Err(invalid("a text of 'containerConfig' has a NUL character"));
+        }
+        if let Some(bad) =
+            change.env.iter().find(|entry| entry.split_once('=').is_none_or(|(key, _)| key.is_empty()))
+        {
+            // The value may be a secret that lost its key, so it is not repeated.
+            return Err(invalid(format!(
+                "an entry of 'env' in 'containerConfig' is not of the form KEY=value ({} characters)",
+                bad.chars().count()
+            )));
+        }
+        Ok(change)
+    }
+}
+
+impl RawLayer {
+    fn check(self) -> Result<LayerRequest, Error> {
+        let digest = |name: &str, text: Option<String>| match text.filter(|text| !text.is_empty()) {
+            None => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|why| invalid(format!("Invalid '{name}' of a container layer: {why}"))),
+        };
+        let location = self.location.filter(|location| !location.is_empty());
+        Ok(LayerRequest {
+            location: location.ok_or_else(|| invalid("Missing 'location' of a container layer"))?,
+            gzip_digest: digest("gzipDigest", self.gzip_digest)?,
+            gzip_size: self.gzip_size,
+            tar_digest: digest("tarDigest", self.tar_digest)?,
+        })
+    }
+}
+
+/// A number, or its digits as a string: the documentation says the one, clients send the other.
+fn number_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Size {
+        Number(u64),
+        Text(String),
+    }
+    match Option::<Size>::deserialize(deserializer)? {
+        None => Ok(None),
+        Some(Size::Number(number)) => Ok(Some(number)),
+        Some(Size::Text(text)) => text.trim().parse().map(Some).map_err(serde::de::Error::custom),
+    }
+}
+
+/// The location may hold a whole layer, or a signed URL.
+impl std::fmt::Debug for LayerRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LayerRequest")
+            .field("location", &format_args!("{} bytes", self.location.len()))
+            .field("gzip_digest", &self.gzip_digest)
+            .field("gzip_size", &self.gzip_size)
+            .field("tar_digest", &self.tar_digest)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Change, String> {
+        let config: ContainerConfig = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        config.check().map_err(|error| error.message().to_string())
+    }
+
+    #[test]
+    fn nulls_and_unknown_fields_are_nothing() {
+        let nulls =
+            r#"{"entrypoint":null,"cmd":null,"env":null,"workingDir":null,"layers":null,"x":{"y":[1]}}"#;
+        for empty in ["{}", nulls, r#"{"entrypoint":[],"env":[],"workingDir":"","layers":[]}"#] {
+            assert!(check(empty).unwrap().is_empty(), "{empty}");
+        }
+    }
+
+    #[test]
+    fn sizes_as_numbers_and_as_text() {
+        for (size, want) in [("187", Some(187)), ("\"187\"", Some(187)), ("null", None)] {
+            let text = format!(
+                r#"{{"layers":[{{"location":"data:x","gzipSize":{size},"gzipDigest":null,"tarDigest":"","skipHashing":null}}]}}"#
+            );
+            assert_eq!(check(&text).unwrap().layers[0].gzip_size, want);
+        }
+        assert!(check(r#"{"layers":[{"location":"x","gzipSize":"many"}]}"#).is_err());
+        assert!(check(r#"{"layers":[{"location":"x","gzipSize":-1}]}"#).is_err());
+    }
+
+    #[test]
+    fn refusals_say_what_is_wrong() {
+        let message = |text: &str| check(text).unwrap_err();
+        assert_eq!(message(r#"{"layers":[{}]}"#), "Missing 'location' of a container layer");
+        assert!(message(r#"{"layers":[{"location":"x","gzipDigest":"12"}]}"#).contains("'gzipDigest'"));
+        let secret = message(r#"{"env":["hunter2"]}"#);
+        assert!(secret.contains("KEY=value") && !secret.contains("hunter2"));
+        assert!(message(r#"{"cmd":["a\u0000b"]}"#).contains("NUL"));
+        let long = format!(r#"{{"env":["A={}"]}}"#, "x".repeat(MAX_TEXT));
+        assert!(message(&long).contains("at most"));
+    }
+}

@@ -1,0 +1,183 @@
+use super::*;
+use crate::auth::{Accounts, Anonymous, Caller, Credentials};
+use crate::config;
+use crate::oci::Digest;
+use crate::pull::{Conditions, Verb};
+use crate::secret::Secret;
+use crate::state::State;
+use crate::state::scratch::Scratch;
+use std::time::Duration;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+struct House {
+    resolver: Resolver,
+    _dir: Scratch,
+}
+
+const LIFE: Duration = Duration::from_secs(3600);
+
+fn house(listed: &[(&str, config::Registry)]) -> House {
+    let dir = Scratch::new();
+    let cache = config::Cache { max_bytes: 0, tag_ttl: LIFE, max_roots: 9, root_ttl: LIFE };
+    let state = State::open(dir.path(), &cache).unwrap();
+    let listed = listed.iter().map(|(host, policy)| (host.parse().unwrap(), policy.clone())).collect();
+    let registries =
+        Arc::new(Registries::new(&config::Registries { listed, ..config::Registries::default() }));
+    let default = Arc::new(Recipe { env: vec!["DEFAULT=1".into()], ..Recipe::default() });
+    let tokens = config::Tokens { duration: LIFE, max_count: 9, max_bytes: 1 << 20 };
+    let resolver = Resolver {
+        grants: Grants::load(state, &tokens, &default),
+        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries)),
+        registries,
+        default,
+    };
+    House { resolver, _dir: dir }
+}
+
+fn pull(place: Place, wish: &str) -> Pull {
+    Pull {
+        place,
+        wish: Wish::Manifest(wish.parse().unwrap()),
+        verb: Verb::Get,
+        accept: Vec::new(),
+        conditions: Conditions::default(),
+        caller: Caller { address: [127, 0, 0, 1].into(), credentials: None },
+    }
+}
+
+fn name(text: &str) -> Repository {
+    text.parse().unwrap()
+}
+
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+async fn token(house: &House, reference: &str) -> Token {
+    let grant = Grant {
+        registry: Host::docker_hub(),
+        repository: name("library/busybox"),
+        reference: Some(reference.parse().unwrap()),
+        recipe: Arc::new(Recipe { env: vec!["OWN=1".into()], ..Recipe::default() }),
+        demand: Demand::Explicit,
+        access: None,
+        expires: None,
+        owner: None,
+    };
+    house.resolver.grants.mint(grant, now()).await.unwrap().0
+}
+
+#[tokio::test]
+async fn plain_names_get_the_default_recipe() {
+    let house = house(&[("quay.io", config::Registry::default())]);
+    let scope = |place| house.resolver.scope(pull(place, "latest"), now());
+    let check = |place, registry: &str, repository: &str| {
+        let scoped = scope(place).unwrap();
+        let grant = &scoped.grant;
+        assert_eq!((grant.registry.as_str(), grant.repository.as_str()), (registry, repository));
+        assert_eq!((&*grant.recipe.env, grant.demand), (&["DEFAULT=1".to_string()][..], Demand::Default));
+        assert_eq!(scoped.access.id().as_str(), "anonymous");
+    };
+    check(Place::Default(name("busybox")), "docker.io", "library/busybox");
+    check(Place::Default(name("a/b")), "docker.io", "a/b");
+    check(Place::Named("quay.io".parse().unwrap(), name("busybox")), "quay.io", "busybox");
+    check(Place::Named("ghcr.io".parse().unwrap(), name("a/b")), "ghcr.io", "a/b");
+    check(Place::Mirror("index.docker.io".parse().unwrap(), name("busybox")), "docker.io", "library/busybox");
+    let error = scope(Place::Mirror("ghcr.io".parse().unwrap(), name("a/b"))).unwrap_err();
+    assert_eq!(error.code(), Code::NameUnknown);
+}
+
+#[tokio::test]
+async fn a_token_stands_for_its_image_and_no_other() {
+    let house = house(&[]);
+    let token = token(&house, "1.36").await;
+    let scope = |repository, wish: &str| {
+        house.resolver.scope(pull(Place::Token(token, name(repository)), wish), now())
+    };
+    assert_eq!(scope("library/busybox", "1.36").unwrap().grant.recipe.env, ["OWN=1"]);
+    assert!(scope("busybox", "1.36").is_ok());
+    assert!(scope("busybox", &Digest::sha256("any").to_string()).is_ok());
+    let refusal = |outcome: Result<Scoped, Error>| {
+        let error = outcome.unwrap_err();
+        (error.code(), error.status().as_u16(), error.message().to_string())
+    };
+    let (code, status, message) = refusal(scope("library/alpine", "1.36"));
+    assert_eq!((code, status), (Code::NameUnknown, 404));
+    assert_eq!(message, "the container token was not made for 'library/alpine'");
+    let (code, status, message) = refusal(scope("busybox", "latest"));
+    assert_eq!((code, status), (Code::ManifestUnknown, 404));
+    assert!(message.contains("'1.36'"), "{message}");
+}
+
+#[tokio::test]
+async fn ends_of_tokens_are_told_apart() {
+    let house = house(&[]);
+    let token = token(&house, "latest").await;
+    let scope =
+        |token, wish: &str, at| house.resolver.scope(pull(Place::Token(token, name("busybox")), wish), at);
+    let unknown = scope(Token::mint().unwrap(), "latest", now()).unwrap_err();
+    assert_eq!((unknown.code(), unknown.status().as_u16()), (Code::NameUnknown, 404));
+    assert!(unknown.message().contains("unknown or expired"));
+    let ended = now() + LIFE;
+    let expired = scope(token, "latest", ended).unwrap_err();
+    assert_eq!(expired.code(), Code::NameUnknown);
+    assert!(expired.message().starts_with("the container token expired at 2"), "{}", expired.message());
+    // A pull under way may finish, for a while.
+    let digest = Digest::sha256("layer").to_string();
+    assert!(scope(token, &digest, ended).is_ok());
+    assert!(scope(token, &digest, ended + super::super::store::LINGER).is_err());
+}
+
+#[tokio::test]
+async fn whose_credentials_are_used() {
+    let operator = Credentials { username: "op".into(), password: Secret::new("x") };
+    let own = Credentials { username: "me".into(), password: Secret::new("y") };
+    let policy = config::Registry { credentials: Some(operator), ..config::Registry::default() };
+    let forward = config::Registry { forward_credentials: true, ..policy.clone() };
+    let house = house(&[("quay.io", policy), ("ghcr.io", forward)]);
+    let user = |host: &str, credentials: Option<&Credentials>| {
+        let mut pull = pull(Place::Named(host.parse().unwrap(), name("a/b")), "latest");
+        pull.caller.credentials = credentials.cloned();
+        let scoped = house.resolver.scope(pull, now()).unwrap();
+        scoped.access.credentials().map(|found| found.username.clone())
+    };
+    assert_eq!(user("quay.io", Some(&own)).as_deref(), Some("op"));
+    assert_eq!(user("ghcr.io", Some(&own)).as_deref(), Some("me"));
+    assert_eq!(user("ghcr.io", None).as_deref(), Some("op"));
+    assert_eq!(user("other.io", Some(&own)), None);
+}
+
+#[tokio::test]
+async fn a_token_made_with_own_credentials_needs_some_again() {
+    let forward = config::Registry { forward_credentials: true, ..config::Registry::default() };
+    let house = house(&[("ghcr.io", forward)]);
+    let own = Credentials { username: "me".into(), password: Secret::new("y") };
+    let registry = house.resolver.registries.find(&"ghcr.io".parse().unwrap()).unwrap();
+    let grant = Grant {
+        registry: registry.host.clone(),
+        repository: name("a/b"),
+        reference: Some("latest".parse().unwrap()),
+        recipe: Arc::new(Recipe::default()),
+        demand: Demand::Default,
+        access: Some(registry.access_of(own.clone()).id().clone()),
+        expires: None,
+        owner: None,
+    };
+    let (token, _) = house.resolver.grants.mint(grant, now()).await.unwrap();
+    let mut pull = pull(Place::Token(token, name("a/b")), "latest");
+    assert_eq!(house.resolver.scope(pull.clone(), now()).unwrap_err().code(), Code::Unauthorized);
+    pull.caller.credentials = Some(own);
+    assert!(house.resolver.scope(pull, now()).is_ok());
+}
+
+#[tokio::test]
+async fn as_a_layer_it_hands_down_or_answers_itself() {
+    let house = house(&[]);
+    let inner =
+        service_fn(|scoped: Scoped| async move { Ok::<_, Error>(scoped.grant.repository.to_string()) });
+    let service = ResolveLayer::new(house.resolver).layer(inner);
+    let answer = service.clone().oneshot(pull(Place::Default(name("busybox")), "latest")).await.unwrap();
+    assert_eq!(answer, "library/busybox");
+    let unknown = Place::Token(Token::mint().unwrap(), name("busybox"));
+    assert_eq!(service.oneshot(pull(unknown, "latest")).await.unwrap_err().code(), Code::NameUnknown);
+}

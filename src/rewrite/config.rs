@@ -1,0 +1,231 @@
+//! Image configs (image-spec, config.md; Docker's is a superset).
+//!
+//! The original entry point is handed to the one that replaces it in the variable [`ENTRY_CHAIN`]: one word as it
+//! is, several as a JSON array of strings; a word that could be mistaken for an array is written as one. The
+//! variable is set whenever the base has an entry point, also when the recipe leaves that alone, as programs that
+//! were written for this protocol expect. It is kept as the base has it when the base already starts with what
+//! the recipe sets, or when the recipe sets no entry point and the base has a chain: another value would make the
+//! entry program start itself.
+
+use super::fields::{Doc, Names, array, object, quoted, string};
+use super::index::named;
+use super::refusal::Refusal;
+use super::splice::{Edit, Spliced, splice};
+use crate::grant::{Layer, Recipe};
+use crate::oci::Platform;
+
+/// The variable that tells our entry program what the original one was.
+pub const ENTRY_CHAIN: &str = "WAVE_ENTRY_CHAIN";
+
+/// What has to be known of a config to decide whether and how an image is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// For which platform the image is: the truth, whatever an index says.
+    pub platform: Platform,
+    /// How many layers the root file system has; `None` when it is not made of layers.
+    pub layers: Option<usize>,
+}
+
+/// What changes in a config.
+#[derive(Clone, Debug)]
+pub struct Change<'c> {
+    /// Entry point, command, environment, working directory.
+    pub recipe: &'c Recipe,
+    /// The appended layers: those of the recipe that fit.
+    pub layers: &'c [&'c Layer],
+}
+
+const NAMES: [&str; 7] = ["os", "architecture", "variant", "created", "config", "rootfs", "history"];
+const PROCESS: [&str; 4] = ["Entrypoint", "Cmd", "Env", "WorkingDir"];
+/// `created` of our history entries when the base does not say when it was made.
+const EPOCH: &str = "\"1970-01-01T00:00:00Z\"";
+
+/// Reads a config.
+pub fn read(doc: Doc<'_>) -> Result<Config, Refusal> {
+    let fields = object(doc.text(), NAMES, Names::Folded)?;
+    let layers = fields.value(5).map(diff_ids).transpose()?.flatten();
+    Ok(Config { platform: named(&fields)?, layers: layers.map(|(_, ids)| ids.len()) })
+}
+
+/// The config with diff ids and history of the appended layers and with the recipe's process settings.
+pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
+    let fields = object(doc.text(), NAMES, Names::Folded)?;
+    let rootfs = fields.value(5).ok_or(Refusal::Missing("rootfs"))?;
+    let (text, ids) = diff_ids(rootfs)?.ok_or(Refusal::Form("rootfs"))?;
+    let mut edits = Vec::new();
+    let added: Vec<String> = change.layers.iter().map(|layer| quoted(&layer.diff_id.to_string())).collect();
+    match text {
+        "null" if added.is_empty() => {}
+        "null" => edits.push(doc.replace(text, format!("[{}]", added.join(",")))),
+        whole => edits.extend(doc.append(whole, ids.last().copied(), &added)),
+    }
+    if let Some(history) = fields.value(6) {
+        let created = fields.value(3).filter(|created| string(created, "created").is_ok());
+        edits.extend(self::history(doc, history, ids.len(), created.unwrap_or(EPOCH), change.layers)?);
+    }
+    match fields.member(4) {
+        Some(member) if member.value != "null" => edits.extend(process(doc, member.value, change.recipe)?),
+        absent => {
+            let pairs = fresh(change.recipe);
+            let text = format!("{{{}}}", pairs.join(","));
+            match absent {
+                _ if pairs.is_empty() => {}
+                Some(null) => edits.push(doc.replace(null.value, text)),
+                None => edits.extend(doc.insert(&fields, &[("config", text)])),
+            }
+        }
+    }
+    splice(doc, edits, limit)
+}
+
+/// `diff_ids` as written and its elements; `None` when the root file system is not made of layers.
+fn diff_ids(rootfs: &str) -> Result<Option<(&str, Vec<&str>)>, Refusal> {
+    let fields = object(rootfs, ["type", "diff_ids"], Names::Folded)?;
+    let kind = fields.value(0).map(|value| string(value, "type")).transpose()?;
+    match (kind.as_deref(), fields.member(1)) {
+        (Some("layers"), Some(ids)) if ids.value == "null" => Ok(Some(("null", Vec::new()))),
+        (Some("layers"), Some(ids)) => Ok(Some((ids.value, array(ids.value, "diff_ids")?))),
+        _ => Ok(None),
+    }
+}
+
+/// One history entry per appended layer, where the base's history accounts for its layers: a client that counts
+/// must not find a mismatch that was not there.
+fn history(
+    doc: Doc<'_>,
+    text: &str,
+    layers: usize,
+    created: &str,
+    added: &[&Layer],
+) -> Result<Option<Edit>, Refusal> {
+    let entries = array(text, "history")?;
+    let mut filled = 0;
+    for entry in &entries {
+        filled += usize::from(object(entry, ["empty_layer"], Names::Folded)?.value(0) != Some("true"));
+    }
+    if filled != layers {
+        return Ok(None);
+    }
+    let lines: Vec<String> = added
+        .iter()
+        .map(|layer| {
+            let by = quoted(&format!("wave: append {}", layer.digest));
+            format!(r#"{{"created":{created},"created_by":{by},"comment":"wave"}}"#)
+        })
+        .collect();
+    Ok(doc.append(text, entries.last().copied(), &lines))
+}
+
+/// The edits in the object `config`.
+fn process(doc: Doc<'_>, text: &str, recipe: &Recipe) -> Result<Vec<Edit>, Refusal> {
+    let fields = object(text, PROCESS, Names::Folded)?;
+    let entrypoint = fields.value(0).map(words).transpose()?.unwrap_or_default();
+    let lines = match fields.value(2) {
+        Some(text) => array(text, "Env")?,
+        None => Vec::new(),
+    };
+    let known: Vec<_> = lines.iter().map(|line| string(line, "Env")).collect::<Result<_, _>>()?;
+    let has_chain = known.iter().any(|line| key(line) == ENTRY_CHAIN);
+    let mut variables = last_of_each(&recipe.env);
+    if !entrypoint.is_empty() && !is_chained(&entrypoint, has_chain, recipe) {
+        variables.retain(|line| key(line) != ENTRY_CHAIN);
+        variables.push(format!("{ENTRY_CHAIN}={}", chain(&entrypoint)));
+    }
+    let mut edits = Vec::new();
+    let mut absent = Vec::new();
+    let mut set = |index: usize, value: String| match fields.member(index) {
+        Some(member) => edits.push(doc.replace(member.value, value)),
+        None => absent.push((PROCESS[index], value)),
+    };
+    if !recipe.entrypoint.is_empty() {
+        set(0, list(&recipe.entrypoint));
+    }
+    if !recipe.cmd.is_empty() {
+        set(1, list(&recipe.cmd));
+    }
+    if fields.value(2).is_none() && !variables.is_empty() {
+        set(2, list(&variables));
+    }
+    if let Some(directory) = working_dir(recipe) {
+        set(3, quoted(directory));
+    }
+    if let Some(whole) = fields.value(2) {
+        let (known, new): (Vec<_>, Vec<_>) =
+            variables.into_iter().partition(|line| known.iter().any(|own| key(own) == key(line)));
+        for (line, own) in lines.iter().zip(lines.iter().map(|line| string(line, "Env"))) {
+            let own = own?;
+            // Every occurrence: some runtimes take the first, some the last.
+            if let Some(line_new) = known.iter().find(|line| key(line) == key(&own)) {
+                edits.push(doc.replace(line, quoted(line_new)));
+            }
+        }
+        let new: Vec<String> = new.iter().map(|line| quoted(line)).collect();
+        edits.extend(doc.append(whole, lines.last().copied(), &new));
+    }
+    edits.extend(doc.insert(&fields, &absent));
+    Ok(edits)
+}
+
+/// The members of a `config` that was not there.
+fn fresh(recipe: &Recipe) -> Vec<String> {
+    let some = |list: &[String]| (!list.is_empty()).then(|| self::list(list));
+    let values = [
+        some(&recipe.entrypoint),
+        some(&recipe.cmd),
+        some(&last_of_each(&recipe.env)),
+        working_dir(recipe).map(quoted),
+    ];
+    let pairs = PROCESS.iter().zip(values);
+    pairs.filter_map(|(name, value)| value.map(|value| format!("{}:{value}", quoted(name)))).collect()
+}
+
+/// Does the base's chain, or its absence, already say what it must?
+fn is_chained(entrypoint: &[String], has_chain: bool, recipe: &Recipe) -> bool {
+    if recipe.entrypoint.is_empty() { has_chain } else { recipe.entrypoint == entrypoint }
+}
+
+/// An entry point as the value of [`ENTRY_CHAIN`].
+pub fn chain(entrypoint: &[String]) -> String {
+    match entrypoint {
+        [word] if !word.is_empty() && !word.starts_with('[') => word.clone(),
+        words => list(words),
+    }
+}
+
+/// `Entrypoint` in its forms: a list, or one word; an empty string is none.
+fn words(text: &str) -> Result<Vec<String>, Refusal> {
+    const NAME: &str = "Entrypoint";
+    if text.starts_with('"') {
+        let word = string(text, NAME)?.into_owned();
+        return Ok(if word.is_empty() { Vec::new() } else { vec![word] });
+    }
+    array(text, NAME)?.into_iter().map(|word| string(word, NAME).map(|word| word.into_owned())).collect()
+}
+
+/// The working directory to set; an empty one asks for nothing.
+fn working_dir(recipe: &Recipe) -> Option<&str> {
+    recipe.working_dir.as_deref().filter(|directory| !directory.is_empty())
+}
+
+/// The variables with only the last value of each key, in the order of first appearance.
+fn last_of_each(env: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::with_capacity(env.len());
+    for line in env {
+        match lines.iter_mut().find(|own| key(own) == key(line)) {
+            Some(own) => own.clone_from(line),
+            None => lines.push(line.clone()),
+        }
+    }
+    lines
+}
+
+fn key(line: &str) -> &str {
+    line.split_once('=').map_or(line, |(key, _)| key)
+}
+
+fn list(words: &[String]) -> String {
+    serde_json::to_string(words).expect("strings are JSON")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,336 @@
+//! Deriving: fetching what a rewrite needs, and nothing else asynchronous in this folder.
+//!
+//! Leaves first: configs, then manifests, then indexes, so that each digest is known when it is needed.
+
+use super::assemble::{Loaded, Outcome, Step, reason, rebuild, require, step, warning};
+use super::derivation::{Derivation, Document, Untouched};
+use super::fields::Doc;
+use super::image::{self, Changed, is_wanted};
+use super::index::{self, Entry, Replacements};
+use super::kind::{Kind, kind};
+use super::refusal::Refusal;
+use super::splice::Spliced;
+use super::{IMAGE_LIMIT, NESTING_LIMIT, config, manifest};
+use crate::body::bounded;
+use crate::error::Error;
+use crate::oci::media::ACCEPT_MANIFESTS;
+use crate::oci::{Digest, MediaType, Platform, Reference};
+use crate::pull::{Fetch, Image, Verb, What};
+use crate::upstream::Upstream;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::{HeaderMap, StatusCode, header};
+use std::collections::BTreeMap;
+use tower::ServiceExt as _;
+
+/// Documents of one image fetched at a time.
+const CONCURRENCY: usize = 4;
+
+/// What `image` becomes under its recipe. Documents are at most `limit` bytes, upstream's and ours.
+///
+/// Everything fetched is fetched by digest and verified. Fails with 502 `UNAVAILABLE` when upstream's answer is not
+/// what the digest, size or `Content-Type` promised, with 400 `MANIFEST_INVALID` when a platform that the recipe names
+/// is missing, and with whatever `upstream` fails with. An image that is not changed is no failure here, whoever
+/// demands it: see [`Untouched::refusal`].
+pub async fn derive(image: &Image, upstream: Upstream, limit: usize) -> Result<Derivation, Error> {
+    let source = Source { image: image.clone(), upstream, limit };
+    let root = source.document(image.root, None).await?;
+    let media = match &root.kind {
+        _ if image.recipe.is_empty() => return Ok(root.untouched(Untouched::EmptyRecipe)),
+        Err(refusal) => return Ok(root.untouched((*refusal).into())),
+        Ok(media) => media.clone(),
+    };
+    let derivation = if media.is_index() {
+        source.index(root, media).await?
+    } else if media.is_manifest() {
+        source.single(root).await?
+    } else if media.is_schema1() {
+        root.untouched(Untouched::Schema1)
+    } else {
+        root.untouched(Untouched::Artifact)
+    };
+    let Derivation { root, untouched, warning, .. } = &derivation;
+    tracing::debug!(base = %image.root, %root, ?untouched, warning, "derived");
+    Ok(derivation)
+}
+
+#[derive(Clone)]
+struct Source {
+    image: Image,
+    upstream: Upstream,
+    limit: usize,
+}
+
+/// A document of upstream, verified.
+struct Fetched {
+    digest: Digest,
+    /// `Content-Type`.
+    header: Option<MediaType>,
+    kind: Kind,
+    bytes: Bytes,
+}
+
+/// An image of upstream after the recipe.
+struct Derived {
+    outcome: Outcome,
+    documents: BTreeMap<Digest, Document>,
+    /// The base manifest and what replaces it.
+    replacement: Option<(Digest, Changed)>,
+}
+
+impl Source {
+    /// A root that is a manifest.
+    async fn single(&self, root: Fetched) -> Result<Derivation, Error> {
+        let derived = self.changed(&root, None).await?;
+        let seen: Vec<Platform> = derived.outcome.platform.iter().cloned().collect();
+        let outcomes = [derived.outcome];
+        if !matches!(outcomes[0].left, Some(Untouched::Artifact | Untouched::OperatingSystem)) {
+            require(&self.image.recipe, &outcomes, &seen)?;
+        }
+        let Some((_, Changed { manifest, .. })) = derived.replacement else {
+            let warning = warning(&self.image.recipe, &outcomes);
+            return Ok(Derivation { warning, ..root.untouched(reason(&outcomes)) });
+        };
+        let (size, documents) = (manifest.size(), derived.documents);
+        Ok(Derivation { root: manifest.digest, size, documents, ..root.changed() })
+    }
+
+    /// A root that is an index.
+    async fn index(&self, root: Fetched, media: MediaType) -> Result<Derivation, Error> {
+        let mut levels = vec![vec![Loaded { digest: root.digest, media, bytes: root.bytes.clone() }]];
+        let mut images: BTreeMap<Digest, Entry> = BTreeMap::new();
+        let (mut outcomes, mut seen) = (Vec::new(), Vec::new());
+        loop {
+            let mut nested: BTreeMap<Digest, Entry> = BTreeMap::new();
+            for loaded in levels.last().expect("the root is a level") {
+                let entries = Doc::new(&loaded.bytes, self.limit).and_then(index::read);
+                let entries = match entries {
+                    Ok(entries) => entries,
+                    Err(refusal) if loaded.digest == root.digest => {
+                        return Ok(root.untouched(refusal.into()));
+                    }
+                    Err(refusal) => {
+                        outcomes.push(Outcome { platform: None, left: Some(refusal.into()) });
+                        continue;
+                    }
+                };
+                for entry in entries {
+                    let platform = entry.platform.clone();
+                    seen.extend(platform.clone().filter(|_| !entry.is_artifact));
+                    let left = match step(&entry, &self.image.recipe, self.limit) {
+                        Step::Image(digest) => {
+                            images.entry(digest).or_insert(entry);
+                            continue;
+                        }
+                        // What was loaded before cannot be a child: that would be a circle, or a shape which
+                        // cannot be rewritten leaves first.
+                        Step::Index(digest)
+                            if levels.len() < NESTING_LIMIT
+                                && !levels.iter().flatten().any(|l| l.digest == digest) =>
+                        {
+                            nested.entry(digest).or_insert(entry);
+                            continue;
+                        }
+                        Step::Index(_) => Refusal::Nesting.into(),
+                        Step::Skip => continue,
+                        Step::Leave(why) => why,
+                    };
+                    outcomes.push(Outcome { platform, left: Some(left) });
+                }
+            }
+            let count = images.len() + nested.len() + levels.iter().map(Vec::len).sum::<usize>() - 1;
+            if count > IMAGE_LIMIT {
+                return Ok(root.untouched(Refusal::Images.into()));
+            }
+            if nested.is_empty() {
+                break;
+            }
+            let mut level = Vec::new();
+            for fetched in self.all(nested, |source, digest, entry| source.nested(digest, entry)).await? {
+                match fetched {
+                    Ok(loaded) => level.push(loaded),
+                    Err(left) => outcomes.push(Outcome { platform: None, left: Some(left) }),
+                }
+            }
+            levels.push(level);
+        }
+        let (mut replacements, mut documents) = (Replacements::new(), BTreeMap::new());
+        for derived in self.all(images, |source, digest, entry| source.entry(digest, entry)).await? {
+            if let Some(platform) = &derived.outcome.platform {
+                seen.push(platform.clone());
+            }
+            outcomes.push(derived.outcome);
+            documents.extend(derived.documents);
+            replacements.extend(derived.replacement.map(|(base, changed)| (base, changed.manifest)));
+        }
+        require(&self.image.recipe, &outcomes, &seen)?;
+        let warning = warning(&self.image.recipe, &outcomes);
+        if replacements.is_empty() {
+            return Ok(Derivation { warning, ..root.untouched(reason(&outcomes)) });
+        }
+        if let Err(refusal) = rebuild(&levels, &mut replacements, &mut documents, self.limit) {
+            return Ok(root.untouched(refusal.into()));
+        }
+        let new = replacements.get(&root.digest).expect("an index with a replaced entry is replaced");
+        Ok(Derivation { root: new.digest, size: new.size(), documents, warning, ..root.changed() })
+    }
+
+    /// Runs `fetch` for all entries, a few at a time; results are in the order of the digests.
+    async fn all<T, F>(
+        &self,
+        entries: BTreeMap<Digest, Entry>,
+        fetch: impl Fn(Source, Digest, Entry) -> F,
+    ) -> Result<Vec<T>, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let tasks: Vec<F> =
+            entries.into_iter().map(|(digest, entry)| fetch(self.clone(), digest, entry)).collect();
+        stream::iter(tasks).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// An entry that is an index.
+    async fn nested(self, digest: Digest, entry: Entry) -> Result<Result<Loaded, Untouched>, Error> {
+        let Fetched { kind, bytes, .. } = self.document(digest, Some(entry.size)).await?;
+        Ok(match kind {
+            Ok(media) if media == entry.media => Ok(Loaded { digest, media, bytes }),
+            Ok(_) => Err(Refusal::Announced.into()),
+            Err(refusal) => Err(refusal.into()),
+        })
+    }
+
+    /// An entry that is an image.
+    async fn entry(self, digest: Digest, entry: Entry) -> Result<Derived, Error> {
+        let fetched = self.document(digest, Some(entry.size)).await?;
+        match &fetched.kind {
+            Ok(media) if *media == entry.media => self.changed(&fetched, entry.platform).await,
+            Ok(_) => Ok(Derived::left(entry.platform, Refusal::Announced)),
+            Err(refusal) => Ok(Derived::left(entry.platform, *refusal)),
+        }
+    }
+
+    /// What becomes of the image with this manifest. `platform` is what an index says.
+    async fn changed(&self, fetched: &Fetched, platform: Option<Platform>) -> Result<Derived, Error> {
+        let recipe = &self.image.recipe;
+        let parsed = fetched.kind.clone().map_err(Untouched::from).and_then(|media| {
+            let doc = Doc::new(&fetched.bytes, self.limit)?;
+            let config = image::config_of(doc)?;
+            let large = config.size > self.limit as u64;
+            if large { Err(Refusal::Size(config.size as usize).into()) } else { Ok((media, doc, config)) }
+        });
+        let (media, manifest, config) = match parsed {
+            Ok(parsed) => parsed,
+            Err(why) => return Ok(Derived::left(platform, why)),
+        };
+        let bytes = match self.fetch(What::Blob(config.digest), config.digest, Some(config.size)).await? {
+            Ok((_, bytes)) => bytes,
+            Err(refusal) => return Ok(Derived::left(platform, refusal)),
+        };
+        let doc = Doc::new(&bytes, self.limit);
+        let (doc, truth) = match doc.and_then(|doc| Ok((doc, config::read(doc)?.platform))) {
+            Ok(parsed) => parsed,
+            Err(refusal) => return Ok(Derived::left(platform, refusal)),
+        };
+        if platform.is_none() && !is_wanted(recipe, &truth) {
+            return Ok(Derived::left(Some(truth), Untouched::Platform));
+        }
+        let name = format!("{}/{}", self.image.registry.host, self.image.repository);
+        let base = manifest::Base { name: &name, digest: fetched.digest };
+        let image = image::Image { manifest, media: &media, config: doc, recipe, base, limit: self.limit };
+        let changed = match image.change(&truth) {
+            Ok(changed) => changed,
+            Err(why) => return Ok(Derived::left(platform.or(Some(truth)), why)),
+        };
+        let outcome = Outcome { platform: platform.or(Some(truth)), left: None };
+        if changed.manifest.bytes == fetched.bytes {
+            return Ok(Derived { outcome, documents: BTreeMap::new(), replacement: None });
+        }
+        let file = |media, new: &Spliced| (new.digest, Document { media, bytes: new.bytes.clone() });
+        let documents = [file(media.clone(), &changed.manifest), file(config.media, &changed.config)].into();
+        Ok(Derived { outcome, documents, replacement: Some((fetched.digest, changed)) })
+    }
+
+    /// A manifest or index, by digest.
+    async fn document(&self, digest: Digest, size: Option<u64>) -> Result<Fetched, Error> {
+        let what = What::Manifest(Reference::Digest(digest));
+        let (header, bytes) = match self.fetch(what, digest, size).await? {
+            Ok(verified) => verified,
+            Err(refusal) => {
+                return Ok(Fetched { digest, header: None, kind: Err(refusal), bytes: Bytes::new() });
+            }
+        };
+        let kind = match Doc::new(&bytes, self.limit) {
+            Ok(doc) => kind(header.as_ref(), doc).map_err(|two| {
+                Error::bad_gateway("a document is not of the media type that upstream sends it as")
+                    .with_source(format!("Content-Type {}, mediaType {}", two.header, two.field))
+            })?,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(Fetched { digest, header, kind, bytes })
+    }
+
+    /// Something small, verified: its `Content-Type` and content.
+    async fn fetch(
+        &self,
+        what: What,
+        digest: Digest,
+        size: Option<u64>,
+    ) -> Result<Result<(Option<MediaType>, Bytes), Refusal>, Error> {
+        let mut headers = HeaderMap::new();
+        if let What::Manifest(_) = what {
+            headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
+        }
+        let Image { registry, repository, access, .. } = self.image.clone();
+        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access };
+        let response = self.upstream.clone().oneshot(request).await?;
+        if response.status() != StatusCode::OK {
+            let status = response.status().as_u16();
+            return Err(Error::bad_gateway(format!("upstream answered a document with status {status}")));
+        }
+        let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let media = media.map(MediaType::parse);
+        let bytes = bounded(response.into_body(), self.limit).await?;
+        if size.is_some_and(|size| size != bytes.len() as u64) {
+            return Err(Error::bad_gateway(format!(
+                "{digest} of upstream has not the size that was announced"
+            )));
+        }
+        match digest.matches(&bytes) {
+            Some(true) => Ok(Ok((media, bytes))),
+            Some(false) => Err(Error::bad_gateway(format!("upstream sent something else as {digest}"))),
+            None => Ok(Err(Refusal::Unverifiable)),
+        }
+    }
+}
+
+impl Fetched {
+    /// The root of an image that stays as it is.
+    fn untouched(&self, why: Untouched) -> Derivation {
+        Derivation { untouched: Some(why), ..self.changed() }
+    }
+
+    /// What the derivation of a changed image has in common with its base.
+    fn changed(&self) -> Derivation {
+        let unknown = || MediaType::parse("application/octet-stream");
+        let media = self.kind.clone().ok().or_else(|| self.header.clone()).unwrap_or_else(unknown);
+        Derivation {
+            base: self.digest,
+            root: self.digest,
+            media,
+            size: self.bytes.len() as u64,
+            documents: BTreeMap::new(),
+            untouched: None,
+            warning: None,
+        }
+    }
+}
+
+impl Derived {
+    fn left(platform: Option<Platform>, why: impl Into<Untouched>) -> Derived {
+        let outcome = Outcome { platform, left: Some(why.into()) };
+        Derived { outcome, documents: BTreeMap::new(), replacement: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

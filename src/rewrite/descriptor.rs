@@ -1,0 +1,77 @@
+//! Reading one descriptor (image-spec, descriptor.md).
+
+use super::fields::{Doc, Names, object, quoted, string};
+use super::refusal::Refusal;
+use super::splice::{Edit, Spliced};
+use crate::oci::{Digest, MediaType};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// A reference to some content, with the places of what changes when the content does.
+#[derive(Clone, Debug)]
+pub struct Descriptor<'a> {
+    /// The content's media type, as written.
+    pub media: String,
+    /// Its digest; `None` for an algorithm we do not know.
+    pub digest: Option<Digest>,
+    /// Its size in bytes.
+    pub size: u64,
+    places: [&'a str; 2],
+    data: Option<&'a str>,
+}
+
+impl<'a> Descriptor<'a> {
+    /// Reads the object `text`.
+    pub fn read(text: &'a str) -> Result<Descriptor<'a>, Refusal> {
+        let fields = object(text, ["mediaType", "digest", "size", "data"], Names::Folded)?;
+        let digest = fields.value(1).ok_or(Refusal::Missing("digest"))?;
+        let size = fields.value(2).ok_or(Refusal::Missing("size"))?;
+        let media = fields.value(0).map(|value| string(value, "mediaType")).transpose()?;
+        Ok(Descriptor {
+            media: media.unwrap_or_default().into_owned(),
+            digest: string(digest, "digest")?.parse().ok(),
+            size: length(size)?,
+            places: [digest, size],
+            data: fields.value(3),
+        })
+    }
+
+    /// The media type, parsed.
+    pub fn kind(&self) -> MediaType {
+        MediaType::parse(&self.media)
+    }
+
+    /// The edits that make the descriptor refer to `content`: digest, size, and `data` where the content is
+    /// embedded, which must equal it.
+    pub fn refer(&self, doc: Doc<'_>, content: &Spliced) -> Vec<Edit> {
+        let mut edits = vec![
+            doc.replace(self.places[0], quoted(&content.digest.to_string())),
+            doc.replace(self.places[1], content.size().to_string()),
+        ];
+        edits.extend(self.data.map(|data| doc.replace(data, quoted(&STANDARD.encode(&content.bytes)))));
+        edits
+    }
+}
+
+/// A size as clients read it: a non-negative 64-bit signed integer, without fraction or exponent.
+fn length(text: &str) -> Result<u64, Refusal> {
+    text.parse::<i64>().ok().and_then(|size| size.try_into().ok()).ok_or(Refusal::Form("size"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_what_every_client_can_read() {
+        let read = |size: &str| {
+            let text = format!(r#"{{"digest":"sha256:0","size":{size}}}"#);
+            Descriptor::read(&text).map(|descriptor| (descriptor.size, descriptor.digest))
+        };
+        assert_eq!(read("9223372036854775807"), Ok((i64::MAX as u64, None)));
+        for bad in ["-1", "9223372036854775808", "1.0", "1e3", "\"1\"", "[]"] {
+            assert_eq!(read(bad), Err(Refusal::Form("size")), "{bad}");
+        }
+        assert_eq!(read("null"), Err(Refusal::Missing("size")));
+    }
+}

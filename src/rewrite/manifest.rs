@@ -1,0 +1,146 @@
+//! Image manifests (image-spec, manifest.md; Docker image manifest version 2, schema 2).
+
+use super::descriptor::Descriptor;
+use super::fields::{Doc, Names, array, object, quoted, string};
+use super::refusal::Refusal;
+use super::splice::{Spliced, splice};
+use crate::grant::Layer;
+use crate::oci::media::is_rootfs_layer;
+use crate::oci::{Digest, Family, MediaType};
+
+/// What has to be known of a manifest to decide whether and how it is changed.
+#[derive(Clone, Debug)]
+pub struct Manifest<'a> {
+    /// The image config.
+    pub config: Descriptor<'a>,
+    /// How many layers it has.
+    pub layers: usize,
+    /// Is it the manifest of an image: an image config, layers of a root file system, no artifact type?
+    pub is_image: bool,
+    parts: Parts<'a>,
+}
+
+/// What changes in a manifest.
+#[derive(Clone, Debug)]
+pub struct Change<'c> {
+    /// The family of the manifest, which the appended layers follow.
+    pub family: Family,
+    /// The new config.
+    pub config: &'c Spliced,
+    /// The appended layers.
+    pub layers: &'c [&'c Layer],
+    /// Where the image comes from.
+    pub base: Base<'c>,
+}
+
+/// The immediate base of a changed image (image-spec, annotations.md).
+#[derive(Clone, Copy, Debug)]
+pub struct Base<'c> {
+    /// `org.opencontainers.image.base.name`: `registry/repository`, without a tag.
+    pub name: &'c str,
+    /// `org.opencontainers.image.base.digest`: the manifest of the platform.
+    pub digest: Digest,
+}
+
+#[derive(Clone, Debug)]
+struct Parts<'a> {
+    layers: &'a str,
+    last: Option<&'a str>,
+}
+
+const NAMES: [&str; 9] = [
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "subject",
+    "annotations",
+    "manifests",
+    "fsLayers",
+];
+const BASE_NAMES: [&str; 2] = ["org.opencontainers.image.base.digest", "org.opencontainers.image.base.name"];
+
+/// Reads a manifest.
+pub fn read(doc: Doc<'_>) -> Result<Manifest<'_>, Refusal> {
+    let fields = object(doc.text(), NAMES, Names::Folded)?;
+    if fields.member(7).is_some() {
+        return Err(Refusal::Ambiguous);
+    }
+    if fields.value(0) != Some("2") || fields.member(8).is_some() {
+        return Err(Refusal::Form("schemaVersion"));
+    }
+    let artifact = fields.value(2).map(|value| string(value, "artifactType")).transpose()?;
+    let config = Descriptor::read(fields.value(3).ok_or(Refusal::Missing("config"))?)?;
+    let text = fields.member(4).ok_or(Refusal::Missing("layers"))?.value;
+    let layers = if text == "null" { Vec::new() } else { array(text, "layers")? };
+    // Before the layers are looked at one by one.
+    if layers.len() > super::LAYER_LIMIT {
+        return Err(Refusal::Layers(layers.len()));
+    }
+    let mut is_image = artifact.is_none_or(|kind| kind.is_empty()) && config.kind().is_config();
+    for layer in &layers {
+        is_image &= is_rootfs_layer(&Descriptor::read(layer)?.media);
+    }
+    let parts = Parts { layers: text, last: layers.last().copied() };
+    Ok(Manifest { config, layers: layers.len(), is_image, parts })
+}
+
+/// The manifest with layers appended, the config replaced, its base named (OCI) and `subject` removed: the changed
+/// image is no referrer of what the base referred to.
+pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
+    let Manifest { config, layers, parts, .. } = read(doc)?;
+    let count = layers + change.layers.len();
+    if count > super::LAYER_LIMIT {
+        return Err(Refusal::Layers(count));
+    }
+    let added: Vec<String> =
+        change.layers.iter().map(|layer| descriptor(layer, change.family)).collect::<Result<_, _>>()?;
+    let mut edits = config.refer(doc, change.config);
+    match parts.layers {
+        "null" if added.is_empty() => {}
+        "null" => edits.push(doc.replace(parts.layers, format!("[{}]", added.join(",")))),
+        whole => edits.extend(doc.append(whole, parts.last, &added)),
+    }
+    let fields = object(doc.text(), NAMES, Names::Folded)?;
+    edits.extend(fields.member(5).map(|subject| doc.remove(subject)));
+    if change.family == Family::Oci {
+        let values = [quoted(&change.base.digest.to_string()), quoted(change.base.name)];
+        match fields.value(6) {
+            Some(text) => {
+                // A map: its keys have case, and nothing folds to them.
+                let present = object(text, BASE_NAMES, Names::Exact)?;
+                let mut absent = Vec::new();
+                for (index, value) in values.into_iter().enumerate() {
+                    match present.member(index) {
+                        Some(member) => edits.push(doc.replace(member.value, value)),
+                        None => absent.push((BASE_NAMES[index], value)),
+                    }
+                }
+                edits.extend(doc.insert(&present, &absent));
+            }
+            None => {
+                let [digest, name] = values;
+                let text = format!("{{{}:{digest},{}:{name}}}", quoted(BASE_NAMES[0]), quoted(BASE_NAMES[1]));
+                match fields.member(6) {
+                    Some(null) => edits.push(doc.replace(null.value, text)),
+                    None => edits.extend(doc.insert(&fields, &[("annotations", text)])),
+                }
+            }
+        }
+    }
+    splice(doc, edits, limit)
+}
+
+/// The family a manifest's appended layers follow: that of the manifest, whatever its other layers are.
+pub fn family(media: &MediaType) -> Option<Family> {
+    media.family().filter(|_| media.is_manifest())
+}
+
+fn descriptor(layer: &Layer, family: Family) -> Result<String, Refusal> {
+    let media = family.layer(layer.compression).ok_or(Refusal::Compression)?;
+    Ok(format!(r#"{{"mediaType":"{media}","size":{},"digest":"{}"}}"#, layer.size, layer.digest))
+}
+
+#[cfg(test)]
+mod tests;

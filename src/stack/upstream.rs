@@ -1,0 +1,45 @@
+//! The stack towards other registries, outermost first.
+
+use crate::config;
+use crate::upstream::auth::{AuthLayer, Login};
+use crate::upstream::guard::Private;
+use crate::upstream::origin::Origin;
+use crate::upstream::outbound::{self, Http};
+use crate::upstream::remote::Fetcher;
+use crate::upstream::retry::Again;
+use crate::upstream::{Registries, Remote, Upstream};
+use std::sync::Arc;
+use tower::ServiceBuilder;
+use tower::retry::RetryLayer;
+use tower::util::BoxCloneSyncService;
+
+/// `Fetch -> Response<Body>`.
+pub fn upstream(config: &config::Upstream, registries: Arc<Registries>) -> Upstream {
+    let http = ServiceBuilder::new()
+        // Outside auth, so that a request that is tried again gets a fresh token.
+        .layer(RetryLayer::new(Again::new(config)))
+        // The last place that knows whose credentials are used; below it there is plain HTTP.
+        .layer(AuthLayer::new())
+        // Redirects are below auth, or each hop would be signed again; then the pool of the registry.
+        .service(Http::new(config, &registries));
+    let stack = ServiceBuilder::new()
+        // admission: per registry, so that a slow one drowns alone; above retry, so that one permit covers all tries.
+        .service(Origin::new(http, config.document_limit));
+    BoxCloneSyncService::new(stack)
+}
+
+/// `Request -> Response<Body>` for layers that are named by a URL.
+pub fn remote(config: &config::Upstream, private: Private) -> Remote {
+    let http = ServiceBuilder::new()
+        .layer(RetryLayer::new(Again::new(config)))
+        .service(outbound::layers(config, private));
+    BoxCloneSyncService::new(Fetcher::new(http, private))
+}
+
+/// Tries credentials at registries, for `validate-creds`.
+pub fn login(config: &config::Upstream, registries: &Registries) -> Login {
+    Login::new(Http::new(config, registries))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+use super::*;
+use crate::body::bounded;
+use crate::config::{Proxy, Registry};
+use crate::oci::Code;
+use crate::upstream::script::{
+    Script, alice, anonymous, answer, blob, fetch, latest, limits, listed, only, text,
+};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Empty;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
+
+mod tls;
+
+/// A blob GET at the only registry of `registries`.
+async fn pull(
+    config: &config::Upstream,
+    registries: &Arc<Registries>,
+) -> Result<http::Response<crate::body::Body>, crate::error::Error> {
+    upstream(config, registries.clone()).oneshot(fetch(&only(registries), blob())).await
+}
+
+fn port_of(script: &Script) -> u16 {
+    script.address.port()
+}
+
+#[tokio::test]
+async fn a_token_a_redirect_and_a_blob() {
+    let cdn = Script::start(|_| answer(200, &[], "blob")).await;
+    let cdn_port = port_of(&cdn);
+    let registry = Script::start(move |seen| match (&*seen.line, seen.authorization()) {
+        (line, "Basic YWxpY2U6czNjcmV0") if line.starts_with("GET /token?service=s&scope=repository") => {
+            answer(200, &[], r#"{"access_token":"t1","expires_in":300}"#)
+        }
+        (line, "Bearer t1") if line.starts_with("GET /v2/library/x/blobs/") => {
+            answer(307, &[("location", "../moved?a=b")], "")
+        }
+        ("GET /v2/library/x/moved?a=b", "Bearer t1") => {
+            let to = format!("http://localhost:{cdn_port}/signed");
+            answer(302, &[("location", &to)], "")
+        }
+        (_, _) => {
+            let host = seen.headers["host"].to_str().unwrap();
+            let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"s\"");
+            answer(401, &[("www-authenticate", &challenge)], "")
+        }
+    })
+    .await;
+    let policy = Registry {
+        credentials: Some(alice()),
+        trusted_hosts: vec![format!("localhost:{cdn_port}").parse().unwrap()],
+        ..Default::default()
+    };
+    let response = pull(&limits(), &registry.registry(policy)).await.unwrap();
+    assert_eq!(text(response).await, "blob");
+    assert_eq!(registry.seen().len(), 4);
+    let at_cdn = &cdn.seen()[0];
+    assert_eq!((&*at_cdn.line, at_cdn.authorization()), ("GET /signed", ""));
+    assert_eq!(at_cdn.headers["accept-encoding"], "identity");
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_private_address_is_refused_at_dial() {
+    let cdn = Script::start(|_| answer(200, &[], "secret")).await;
+    let port = port_of(&cdn);
+    let registry =
+        Script::start(move |_| answer(307, &[("location", &*format!("http://localhost:{port}/"))], "")).await;
+    let error = pull(&limits(), &registry.registry(Registry::default())).await.unwrap_err();
+    assert_eq!((error.code(), error.status().as_u16()), (Code::Denied, 403));
+    assert!(error.message().ends_with("address not allowed"), "{error}");
+    assert_eq!((registry.lines().len(), cdn.lines().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn an_unlisted_registry_at_a_private_address_is_refused() {
+    let script = Script::start(|_| answer(200, &[], "")).await;
+    let registries = Arc::new(Registries::new(&config::Registries::default()));
+    for host in ["127.0.0.1", "localhost"] {
+        let host = format!("{host}:{}", port_of(&script)).parse().unwrap();
+        let registry = registries.find(&host).unwrap();
+        let outcome = upstream(&limits(), registries.clone()).oneshot(fetch(&registry, latest())).await;
+        assert_eq!(outcome.unwrap_err().code(), Code::Denied);
+    }
+    assert!(script.lines().is_empty());
+}
+
+#[tokio::test]
+async fn redirects_are_handed_out_and_never_go_in_circles() {
+    let registry = Script::start(|seen| match &*seen.line {
+        "GET /here" => answer(302, &[("location", "https://cdn.example/x?sig=1")], "moved"),
+        line if line.contains("blobs") => answer(307, &[("location", "/here")], "moved"),
+        _ => answer(307, &[("location", "/v2/library/x/manifests/latest")], "moved"),
+    })
+    .await;
+    let registries = registry.registry(Registry { redirect: true, ..Default::default() });
+    let response = pull(&limits(), &registries).await.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["content-length"]),
+        (302, &"0".parse().unwrap())
+    );
+    assert_eq!(response.headers()["location"], "https://cdn.example/x?sig=1");
+    assert_eq!(text(response).await, "");
+    let circle = upstream(&limits(), registries.clone()).oneshot(fetch(&only(&registries), latest())).await;
+    assert_eq!(circle.unwrap_err().status(), 502);
+}
+
+#[tokio::test]
+async fn failures_have_their_status() {
+    let config = config::Upstream { head_timeout: Duration::from_millis(200), ..limits() };
+    let silent = Script::start(|_| None).await;
+    let error = pull(&config, &silent.registry(Registry::default())).await.unwrap_err();
+    assert_eq!((error.status().as_u16(), silent.lines().len()), (504, 1));
+
+    let broken = Script::start(|_| answer(503, &[], r#"{"errors":[{"message":"down"}]}"#)).await;
+    let error = pull(&config, &broken.registry(Registry::default())).await.unwrap_err();
+    assert_eq!((error.status().as_u16(), broken.lines().len()), (502, 3));
+    assert!(error.message().ends_with("503: down"), "{error}");
+
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let error = pull(&config, &listed(&nobody.to_string(), Registry::default())).await.unwrap_err();
+    assert_eq!((error.status().as_u16(), error.code()), (502, Code::Unavailable));
+
+    let unknown = pull(&config, &listed("no-such-name.invalid", Registry::default())).await.unwrap_err();
+    assert_eq!(unknown.status(), 502);
+}
+
+/// A server that sends `bytes` to whoever comes, reads on, and says nothing more.
+async fn raw(bytes: &'static [u8]) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            _ = stream.read(&mut request).await;
+            _ = stream.write_all(bytes).await;
+            _ = stream.read(&mut request).await;
+        }
+    });
+    (address, task)
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_cut() {
+    let config = config::Upstream { idle_timeout: Duration::from_millis(200), ..limits() };
+    let (address, task) = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234").await;
+    let response = pull(&config, &listed(&address.to_string(), Registry::default())).await.unwrap();
+    assert!(bounded(response.into_body(), 100).await.is_err());
+    task.abort();
+}
+
+#[tokio::test]
+async fn heads_of_64_kib_are_read() {
+    let registry = Script::start(|_| answer(200, &[("x-large", &"x".repeat(65_000))], "blob")).await;
+    let response = pull(&limits(), &registry.registry(Registry::default())).await.unwrap();
+    assert_eq!(response.headers()["x-large"].len(), 65_000);
+}
+
+#[tokio::test]
+async fn connections_are_used_again_and_a_closed_one_is_replaced() {
+    let registry = Script::start(|_| answer(200, &[("connection", "close")], "blob")).await;
+    let registries = registry.registry(Registry::default());
+    let service = upstream(&limits(), registries.clone());
+    for _ in 0..200 {
+        let response = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap();
+        assert_eq!(text(response).await, "blob");
+    }
+}
+
+#[tokio::test]
+async fn a_forward_proxy_is_tunnelled_through() {
+    let registry = Script::start(|_| answer(200, &[], "blob")).await;
+    let target = registry.address;
+    let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://bob:pw@{}", proxy.local_addr().unwrap()).parse().unwrap();
+    let task = tokio::spawn(async move {
+        let (mut client, _) = proxy.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.read_u8().await.unwrap());
+        }
+        client.write_all(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n").await.unwrap();
+        let mut server = tokio::net::TcpStream::connect(target).await.unwrap();
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+        String::from_utf8(head).unwrap()
+    });
+    let policy = Registry {
+        url: Some("http://registry.example:5000".parse().unwrap()),
+        proxy: Some(url),
+        ..Default::default()
+    };
+    let registries = listed("registry.example", policy);
+    let service = upstream(&limits(), registries.clone());
+    let response = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap();
+    assert_eq!(text(response).await, "blob");
+    drop(service);
+    let head = task.await.unwrap();
+    assert!(head.starts_with("CONNECT registry.example:5000 HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("Proxy-Authorization: Basic Ym9iOnB3\r\n"), "{head}");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_names_are_guarded() {
+    let (proxy, task) = raw(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
+    let proxy = format!("http://{proxy}").parse().unwrap();
+    let environment = Proxy { http: Some(proxy), https: None, none: Vec::new() };
+    let config = config::Upstream { proxy: environment, attempts: 1, ..limits() };
+    let remote = remote(&config, Private::Allowed);
+    let get = |uri: &str| Request::get(uri).body(Empty::<Bytes>::new()).unwrap();
+    let refused = remote.oneshot(get("http://layers.example/x")).await.unwrap_err();
+    assert_eq!(refused.status(), 502);
+    let registries = Arc::new(Registries::new(&config::Registries::default()));
+    let policy = Registry {
+        url: Some("http://10.0.0.1".parse().unwrap()),
+        trusted_hosts: Vec::new(),
+        ..Default::default()
+    };
+    let listed = listed("registry.example", policy);
+    let unlisted = Arc::new(crate::upstream::Registry {
+        host: "10.0.0.1".parse().unwrap(),
+        alias: "other".into(),
+        endpoint: only(&listed).endpoint.clone(),
+        listed: false,
+        policy: Registry::default(),
+    });
+    let error = upstream(&config, registries).oneshot(fetch(&unlisted, blob())).await.unwrap_err();
+    assert_eq!(error.code(), Code::Denied);
+    task.abort();
+}
+
+#[tokio::test]
+async fn layers_come_from_where_they_may() {
+    let script = Script::start(|seen| match seen.headers.contains_key("authorization") {
+        true => answer(500, &[], ""),
+        false => answer(200, &[], "layer"),
+    })
+    .await;
+    let get = |scheme: &str| {
+        let uri = format!("{scheme}://{}/layer.tar.gz", script.address);
+        Request::get(uri).header("authorization", "Basic x").body(Empty::<Bytes>::new()).unwrap()
+    };
+    let open = remote(&limits(), Private::Allowed).oneshot(get("http")).await.unwrap();
+    assert_eq!(text(open).await, "layer");
+    for scheme in ["http", "https"] {
+        let error = remote(&limits(), Private::Refused).oneshot(get(scheme)).await.unwrap_err();
+        assert_eq!(error.code(), Code::Denied);
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_tried() {
+    let basic = Script::start(|seen| match seen.authorization() {
+        "Basic YWxpY2U6czNjcmV0" => answer(200, &[], ""),
+        _ => answer(401, &[("www-authenticate", "Basic realm=\"x\"")], ""),
+    })
+    .await;
+    let registries = basic.registry(Registry::default());
+    let login = login(&limits(), &registries);
+    let wrong = || crate::auth::Credentials { username: "nope".into(), ..alice() };
+    assert!(login.accepts(&only(&registries), alice()).await.unwrap());
+    assert!(!login.accepts(&only(&registries), wrong()).await.unwrap());
+    assert_eq!(basic.lines()[0], "GET /v2/");
+
+    let bearer = Script::start(|seen| match (&*seen.line, seen.authorization()) {
+        ("GET /token?service=s", "Basic YWxpY2U6czNjcmV0") => answer(200, &[], "{}"),
+        ("GET /token?service=s", _) => answer(401, &[], ""),
+        _ => {
+            let realm = format!("http://{}/token", seen.headers["host"].to_str().unwrap());
+            answer(401, &[("www-authenticate", &*format!("Bearer realm=\"{realm}\",service=\"s\""))], "")
+        }
+    })
+    .await;
+    let registries = bearer.registry(Registry::default());
+    let login = super::login(&limits(), &registries);
+    assert!(login.accepts(&only(&registries), alice()).await.unwrap());
+    assert!(!login.accepts(&only(&registries), wrong()).await.unwrap());
+
+    let unlisted = Registries::new(&config::Registries::default());
+    let registry = unlisted.find(&basic.address.to_string().parse().unwrap()).unwrap();
+    let error = super::login(&limits(), &unlisted).accepts(&registry, alice()).await.unwrap_err();
+    assert_eq!(error.code(), Code::Denied);
+}
+
+#[tokio::test]
+async fn anonymous_callers_are_refused_without_being_asked_for_a_password() {
+    let basic = Script::start(|_| answer(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
+    let registries = basic.registry(Registry { credentials: Some(alice()), ..Default::default() });
+    let fetch = anonymous(fetch(&only(&registries), latest()));
+    let error = upstream(&limits(), registries).oneshot(fetch).await.unwrap_err();
+    assert_eq!((error.code(), error.challenge()), (Code::Denied, None));
+}

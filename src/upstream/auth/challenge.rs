@@ -1,0 +1,29 @@
+//! Which challenge of a response is answered.
+
+use crate::oci::Challenge;
+use http::{HeaderMap, header};
+
+/// The challenge to answer: the first Bearer, else the first Basic. A registry that offers both wants a token where
+/// one can be had.
+pub(crate) fn pick(headers: &HeaderMap) -> Option<Challenge> {
+    let lines = headers.get_all(header::WWW_AUTHENTICATE).iter();
+    let all: Vec<_> = lines.filter_map(|line| line.to_str().ok()).flat_map(Challenge::parse).collect();
+    let bearer = all.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
+    bearer.or(all.first()).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn bearer_before_basic() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(pick(&headers), None);
+        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"x\""));
+        assert_eq!(pick(&headers), Some(Challenge::Basic { realm: "x".into() }));
+        headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"https://a/t\""));
+        assert!(matches!(pick(&headers), Some(Challenge::Bearer { .. })));
+    }
+}

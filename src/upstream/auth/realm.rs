@@ -1,0 +1,176 @@
+//! Where a token may be asked for, and who may receive our credentials.
+//!
+//! The realm is chosen by the registry, so it is input: a registry must not send us, or a password of ours, wherever it
+//! likes. Addresses are guarded again at dial.
+
+use crate::upstream::guard::{bare, is_private_name};
+use crate::upstream::{Endpoint, Registry};
+use std::net::IpAddr;
+use url::Url;
+
+/// A realm where a token may be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Realm {
+    pub(crate) url: Url,
+    /// May it receive the credentials of the registry?
+    pub(crate) confidant: bool,
+}
+
+/// Suffixes under which strangers have neighbouring names, so that a shared suffix proves nothing. Not complete: a
+/// registry under another one is safe as long as it names a realm on its own host, which is what they do;
+/// `trusted-hosts` covers the rest.
+const SHARED: [&str; 36] = [
+    "amazonaws.com",
+    "appspot.com",
+    "azure-api.net",
+    "azurecr.cn",
+    "azurecr.io",
+    "azurewebsites.net",
+    "cloudapp.net",
+    "cloudfront.net",
+    "co.jp",
+    "co.kr",
+    "co.nz",
+    "co.uk",
+    "co.za",
+    "com.au",
+    "com.br",
+    "com.cn",
+    "com.mx",
+    "com.tr",
+    "com.tw",
+    "fly.dev",
+    "github.io",
+    "gitlab.io",
+    "googleapis.com",
+    "herokuapp.com",
+    "ne.jp",
+    "net.au",
+    "ngrok.io",
+    "onrender.com",
+    "or.jp",
+    "org.au",
+    "org.uk",
+    "pkg.dev",
+    "pages.dev",
+    "run.app",
+    "windows.net",
+    "workers.dev",
+];
+
+impl Realm {
+    /// Judges the realm of a challenge. It must be an http or https URL without user name; never http when the
+    /// registry is spoken to in https; no private literal or name, unless it is the registry itself or a trusted host.
+    ///
+    /// Credentials may go to the registry's own host (any port), to a host that shares its last two labels (unless
+    /// these are a public suffix we know), from Docker Hub to `auth.docker.io`, and to trusted hosts.
+    pub(crate) fn new(text: &str, registry: &Registry) -> Result<Realm, &'static str> {
+        let url = Url::parse(text).map_err(|_| "the realm is not a URL")?;
+        let Endpoint::Http(base) = &registry.endpoint else { return Err("the registry is a directory") };
+        match (base.scheme(), url.scheme()) {
+            (_, "https") | ("http", "http") => {}
+            ("https", "http") => return Err("the realm leads from https to http"),
+            _ => return Err("the realm is not http or https"),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("the realm has a user name");
+        }
+        let host = url.host_str().map(bare).ok_or("the realm has no host")?;
+        let own = base.host_str().map(bare).unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        let named = host == own || trusted(registry, host, port);
+        if !named && is_private_name(host) {
+            return Err("the realm is at a private address");
+        }
+        let hub = registry.host.is_docker_hub() && host == "auth.docker.io";
+        let confidant = named || hub || same_site(host, own);
+        Ok(Realm { url, confidant })
+    }
+}
+
+fn trusted(registry: &Registry, host: &str, port: u16) -> bool {
+    let trusts = |entry: &crate::oci::Host| {
+        entry.name().eq_ignore_ascii_case(host) && entry.port().is_none_or(|only| only == port)
+    };
+    registry.policy.trusted_hosts.iter().any(trusts)
+}
+
+/// Do both hosts share their last two labels, and do these belong to one owner?
+fn same_site(one: &str, other: &str) -> bool {
+    let site = |host: &str| {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if host.parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let mut labels = host.rsplit('.');
+        let (top, second) = (labels.next()?, labels.next()?);
+        let site = format!("{second}.{top}");
+        (!second.is_empty() && !SHARED.contains(&&*site)).then_some(site)
+    };
+    site(one).is_some_and(|one| site(other) == Some(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::upstream::Registries;
+
+    fn registry(host: &str, url: Option<&str>) -> std::sync::Arc<Registry> {
+        let policy = config::Registry {
+            url: url.map(|url| url.parse().unwrap()),
+            trusted_hosts: vec!["sso.corp:8443".parse().unwrap(), "10.0.0.9".parse().unwrap()],
+            ..Default::default()
+        };
+        let host: crate::oci::Host = host.parse().unwrap();
+        let mut config = config::Registries::default();
+        config.listed.insert(host.clone(), policy);
+        Registries::new(&config).find(&host).unwrap()
+    }
+
+    #[test]
+    fn who_may_have_credentials() {
+        let check = |host: &str, realm: &str, want: Result<bool, &str>| {
+            let got = Realm::new(realm, &registry(host, None)).map(|realm| realm.confidant);
+            match (got, want) {
+                (Err(got), Err(want)) => assert!(got.contains(want), "{realm}: {got}"),
+                (got, want) => assert_eq!(got, want, "{host} {realm}"),
+            }
+        };
+        check("quay.io", "https://quay.io/v2/auth", Ok(true));
+        check("quay.io", "https://quay.io:8443/v2/auth", Ok(true));
+        check("quay.io", "https://auth.quay.io/", Ok(true));
+        check("docker.io", "https://auth.docker.io/token", Ok(true));
+        check("docker.io", "https://registry-1.docker.io/token", Ok(true));
+        check("ghcr.io", "https://auth.docker.io/token", Ok(false));
+        check("registry.gitlab.com", "https://gitlab.com/jwt/auth", Ok(true));
+        check("quay.io", "https://evil.example/", Ok(false));
+        check("quay.io", "https://notquay.io/", Ok(false));
+        check("quay.io", "https://quay.io.evil.example/", Ok(false));
+        check("good.azurecr.io", "https://evil.azurecr.io/", Ok(false));
+        check("a.co.uk", "https://b.co.uk/", Ok(false));
+        check("x.a.co.uk", "https://x.a.co.uk/", Ok(true));
+        check("quay.io", "https://sso.corp:8443/", Ok(true));
+        check("quay.io", "https://sso.corp/", Ok(false));
+        check("quay.io", "https://10.0.0.9/", Ok(true));
+        check("quay.io", "http://quay.io/v2/auth", Err("from https to http"));
+        check("quay.io", "https://127.0.0.1/", Err("private"));
+        check("quay.io", "https://[::1]/", Err("private"));
+        check("quay.io", "https://127.1/", Err("private"));
+        check("quay.io", "https://169.254.169.254/", Err("private"));
+        check("quay.io", "https://localhost/", Err("private"));
+        check("quay.io", "https://u:p@quay.io/", Err("user name"));
+        check("quay.io", "ftp://quay.io/", Err("not http"));
+        check("quay.io", "Some words", Err("not a URL"));
+        check("1.2.3.4", "https://9.9.3.4/", Ok(false));
+        check("127.0.0.1:5000", "http://127.0.0.1:5001/token", Ok(true));
+        check("127.0.0.1:5000", "http://127.0.0.2:5001/token", Err("private"));
+    }
+
+    #[test]
+    fn the_endpoint_counts_not_the_name() {
+        let moved = registry("quay.io", Some("https://mirror.corp.example"));
+        assert!(Realm::new("https://mirror.corp.example/t", &moved).unwrap().confidant);
+        assert!(!Realm::new("https://quay.io/t", &moved).unwrap().confidant);
+    }
+}

@@ -1,0 +1,174 @@
+//! What an upstream's answer means: a response to pass on, or which [`Error`].
+
+use super::Failure;
+use super::redirect::is_redirect;
+use crate::body::{Body, bounded};
+use crate::error::{Error, Side};
+use crate::oci::{Challenge, Code, Reference};
+use crate::pull::{Fetch, Verb, What};
+use http::{HeaderMap, HeaderName, Response, StatusCode, header};
+use jiff::Timestamp;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Bytes of an error body that are read.
+const BODY_LIMIT: usize = 64 * 1024;
+/// How long an error body is waited for.
+const BODY_TIME: Duration = Duration::from_secs(5);
+/// Characters of an upstream's message that are relayed.
+const MESSAGE_LIMIT: usize = 300;
+/// What a client is told to wait when an upstream that is overrun does not say how long.
+pub(crate) const PAUSE: Duration = Duration::from_secs(30);
+/// Headers that belong to one connection or to one browser, and never travel on.
+const HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The outcome of `fetch` as the rest of the program sees it; see [`super::Upstream`].
+pub async fn judge(fetch: &Fetch, outcome: Result<Response<Body>, Failure>) -> Result<Response<Body>, Error> {
+    let mut response = outcome?;
+    HOP.iter().for_each(|name| _ = response.headers_mut().remove(name));
+    match response.status().as_u16() {
+        200..=299 => plain(fetch, response),
+        304 => Ok(response),
+        416 => Ok(without_content(response)),
+        _ if handed_out(fetch, &response) => Ok(response),
+        _ => Err(refusal(fetch, response).await),
+    }
+}
+
+/// A content coding that nobody asked for changes the bytes and makes every length and digest wrong.
+fn plain(fetch: &Fetch, response: Response<Body>) -> Result<Response<Body>, Error> {
+    let coded = |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if response.headers().get_all(header::CONTENT_ENCODING).iter().any(coded) {
+        return Err(Error::bad_gateway(format!("registry '{}' encoded the content", fetch.registry.host)));
+    }
+    Ok(response)
+}
+
+/// Some registries declare the length of the blob on a 416 and send less; only `Content-Range` says something.
+fn without_content(mut response: Response<Body>) -> Response<Body> {
+    *response.body_mut() = Body::empty();
+    for name in [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::CONTENT_ENCODING] {
+        response.headers_mut().remove(name);
+    }
+    response
+}
+
+fn handed_out(fetch: &Fetch, response: &Response<Body>) -> bool {
+    let blob = matches!((&fetch.what, fetch.verb), (What::Blob(_), Verb::Get));
+    let located = is_redirect(response) && response.headers().contains_key(header::LOCATION);
+    blob && located && fetch.registry.policy.redirect
+}
+
+async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {
+    let status = response.status();
+    let after = retry_after(response.headers());
+    let message = message(response.into_body()).await;
+    let message = message.as_deref();
+    match status.as_u16() {
+        401 | 403 => refused(fetch, status, message),
+        404 | 410 => Error::new(unknown(&fetch.what), Side::Client, say(fetch, "not found", message)),
+        429 => {
+            let error =
+                Error::new(Code::TooManyRequests, Side::Upstream, say(fetch, "asked for too often", message));
+            error.with_retry_after(after.unwrap_or(PAUSE))
+        }
+        400 => Error::new(Code::ManifestInvalid, Side::Upstream, say(fetch, "refused (400)", message)),
+        405 => Error::new(Code::Unsupported, Side::Upstream, say(fetch, "refused (405)", message)),
+        451 => Error::new(Code::Denied, Side::Upstream, say(fetch, "unavailable (451)", message)),
+        status => Error::bad_gateway(say(fetch, &format!("not served, upstream answered {status}"), message)),
+    }
+}
+
+/// An upstream that wants other credentials. The caller is asked for his only where they are what is used upstream;
+/// nobody is asked for a password that is the operator's.
+pub(crate) fn refused(fetch: &Fetch, status: StatusCode, message: Option<&str>) -> Error {
+    let registry = &fetch.registry;
+    let operators = registry.policy.credentials.is_some() && registry.access().id() == fetch.access.id();
+    let text = say(fetch, &format!("unauthorized ({})", status.as_u16()), message);
+    if registry.policy.forward_credentials && !operators {
+        let challenge = Challenge::Basic { realm: registry.host.to_string() };
+        return Error::new(Code::Unauthorized, Side::Client, text).with_challenge(challenge);
+    }
+    Error::new(Code::Denied, Side::Upstream, text)
+}
+
+fn unknown(what: &What) -> Code {
+    match what {
+        What::Manifest(_) => Code::ManifestUnknown,
+        What::Blob(_) => Code::BlobUnknown,
+        What::Tags { .. } | What::Referrers { .. } => Code::NameUnknown,
+    }
+}
+
+fn say(fetch: &Fetch, outcome: &str, message: Option<&str>) -> String {
+    let mut text = format!("repository '{}/{}", fetch.registry.host, fetch.repository);
+    let written = match &fetch.what {
+        What::Manifest(Reference::Tag(tag)) => write!(text, ":{tag}"),
+        What::Manifest(Reference::Digest(digest)) | What::Blob(digest) => write!(text, "@{digest}"),
+        What::Tags { .. } | What::Referrers { .. } => Ok(()),
+    };
+    written.expect("a string takes everything");
+    match message {
+        Some(message) => format!("{text}' {outcome}: {message}"),
+        None => format!("{text}' {outcome}"),
+    }
+}
+
+/// The message in an error body: of the first error in a registry's envelope, of other JSON, or plain text.
+async fn message(body: Body) -> Option<String> {
+    let body = tokio::time::timeout(BODY_TIME, bounded(body, BODY_LIMIT)).await.ok()?.ok()?;
+    let text = match serde_json::from_slice::<serde_json::Value>(&body) {
+        Ok(value) => {
+            let first = value.pointer("/errors/0/message").or_else(|| value.get("message"));
+            first.and_then(|message| message.as_str()).map(str::to_string)?
+        }
+        Err(_) => String::from_utf8_lossy(&body).into_owned(),
+    };
+    Some(sanitise(&text)).filter(|text| !text.is_empty())
+}
+
+/// One line of plain text: the first that says something, without tags and control characters.
+fn sanitise(text: &str) -> String {
+    let mut depth = 0_usize;
+    let untagged: String = text
+        .chars()
+        .filter(|c| match c {
+            '<' => {
+                depth += 1;
+                false
+            }
+            '>' => {
+                depth = depth.saturating_sub(1);
+                false
+            }
+            _ => depth == 0,
+        })
+        .collect();
+    let line = untagged.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.join(" ").chars().filter(|c| !c.is_control()).take(MESSAGE_LIMIT).collect()
+}
+
+/// `Retry-After` as a duration: seconds, or a date (RFC 9110, 10.2.3).
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Some(Duration::from_secs(seconds.into()));
+    }
+    let date = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    // A date in the past means now.
+    Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

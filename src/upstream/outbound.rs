@@ -1,0 +1,111 @@
+//! Plain HTTP to a registry: its pool, with redirects.
+
+use super::Failure;
+use super::client::Client;
+use super::connect::{Connector, Rules};
+use super::guard::{Guard, Private};
+use super::proxy::Proxies;
+use super::redirect::{Redirects, Rule, hand_out};
+use super::tls::{self, Trust};
+use super::{Registries, Registry};
+use crate::body::Body;
+use crate::config;
+use crate::error::Error;
+use crate::oci::Host;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Empty;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower::ServiceExt as _;
+use tower_http::follow_redirect::FollowRedirect;
+
+/// A request and the registry under whose policy it is sent. Token servers and redirects follow the policy of the
+/// registry that named them.
+#[derive(Debug)]
+pub struct Outbound {
+    /// Whose policy.
+    pub registry: Arc<Registry>,
+    /// What to do with redirects to other origins.
+    pub redirects: Redirects,
+    /// The request itself.
+    pub request: Request<Empty<Bytes>>,
+}
+
+/// Sends [`Outbound`] requests. Each listed registry has a pool of its own; unlisted ones, which have no policy, share
+/// one.
+#[derive(Clone)]
+pub struct Http(Arc<Pools>);
+
+struct Pools {
+    listed: HashMap<Host, Result<Client, Error>>,
+    unlisted: Client,
+    max_redirects: usize,
+}
+
+impl Http {
+    /// Pools for `registries`. A registry whose `ca-file` cannot be read answers every request with that error; the
+    /// others work.
+    pub fn new(config: &config::Upstream, registries: &Registries) -> Http {
+        let listed = registries.listed().map(|registry| (registry.host.clone(), listed(config, registry)));
+        let unlisted = client(config, Guard::layers(Private::Refused), None, Trust::Public)
+            .expect("the public authorities need no file");
+        Http(Arc::new(Pools { listed: listed.collect(), unlisted, max_redirects: config.max_redirects }))
+    }
+}
+
+/// The client for layer URLs.
+pub(crate) fn layers(config: &config::Upstream, private: Private) -> FollowRedirect<Client, Rule> {
+    let client = client(config, Guard::layers(private), None, Trust::Public)
+        .expect("the public authorities need no file");
+    FollowRedirect::with_policy(client, Rule::new(Redirects::Follow, config.max_redirects))
+}
+
+impl tower::Service<Outbound> for Http {
+    type Response = Response<Body>;
+    type Error = Failure;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, outbound: Outbound) -> Self::Future {
+        let pools = self.0.clone();
+        Box::pin(async move {
+            let Outbound { registry, redirects, request } = outbound;
+            let client = match pools.listed.get(&registry.host) {
+                Some(client) => client.clone().map_err(Failure::Final)?,
+                None => pools.unlisted.clone(),
+            };
+            let rule = Rule::new(redirects, pools.max_redirects);
+            FollowRedirect::with_policy(client, rule).oneshot(request).await.map(hand_out)
+        })
+    }
+}
+
+fn listed(config: &config::Upstream, registry: &Registry) -> Result<Client, Error> {
+    let policy = &registry.policy;
+    let made = client(config, Guard::of(registry), policy.proxy.clone(), Trust::of(policy));
+    if let Err(error) = &made {
+        tracing::error!(registry = registry.host.as_str(), error = error.message(), "registry is unusable");
+    }
+    made
+}
+
+fn client(
+    config: &config::Upstream,
+    guard: Guard,
+    proxy: Option<url::Url>,
+    trust: Trust<'_>,
+) -> Result<Client, Error> {
+    let rules = Rules {
+        guard,
+        proxies: Proxies::new(proxy, config.proxy.clone()),
+        tls: tls::client(trust)?,
+        limit: config.connect_timeout,
+    };
+    Ok(Client::new(config, Connector::new(rules)))
+}

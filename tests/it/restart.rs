@@ -1,0 +1,48 @@
+//! Two requests of one pull with a restart between them.
+
+use crate::support::{Image, Proxy, TinyLayer, Upstream, get, post};
+use serde_json::json;
+use wave_registry::oci::Digest;
+
+#[tokio::test]
+async fn a_restart_between_two_requests_changes_nothing() {
+    let upstream = Upstream::start().await;
+    let first = Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let tiny = TinyLayer::new("foo.txt", "hello");
+    let proxy = Proxy::augmenting(&upstream, &tiny, &["/entry"]).await;
+    let own = TinyLayer::new("bar.txt", "own");
+    let request = json!({"containerImage": "up.test/library/app:v1", "containerConfig": {"layers": [own.json(&own.data())]}});
+    let token = post(&proxy.url("/container-token"), &request).await.json()["containerToken"].clone();
+    let names = [("library/app".to_string(), &tiny), (format!("wt/{}/library/app", token.as_str().unwrap()), &own)];
+
+    let mut manifests = Vec::new();
+    for (name, _) in &names {
+        manifests.push(get(&proxy.url(&format!("/v2/{name}/manifests/v1"))).await);
+    }
+    let proxy = proxy.restart().await;
+    // Meanwhile the tag has moved.
+    Image::push(&upstream, Some("v1"), "amd64", b"another layer");
+
+    for ((name, layer), manifest) in names.iter().zip(&manifests) {
+        let digest = manifest.header("docker-content-digest");
+        let again = get(&proxy.url(&format!("/v2/{name}/manifests/{digest}"))).await;
+        assert_eq!(again.body, manifest.body, "{name}");
+        let config = manifest.json()["config"]["digest"].as_str().unwrap().to_string();
+        let answer = get(&proxy.url(&format!("/v2/{name}/blobs/{config}"))).await;
+        assert_eq!(Digest::sha256(&answer.body).to_string(), config, "{name}");
+        let blob = get(&proxy.url(&format!("/v2/{name}/blobs/{}", layer.digest))).await;
+        assert_eq!(blob.body, layer.gzip, "{name}");
+        assert_eq!(get(&proxy.url(&format!("/v2/{name}/blobs/{}", first.layer))).await.body, "x");
+    }
+}
+
+#[tokio::test]
+async fn the_same_image_has_the_same_digest_in_every_process() {
+    let upstream = Upstream::start().await;
+    Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let tiny = TinyLayer::new("foo.txt", "hello");
+    let (one, two) =
+        (Proxy::augmenting(&upstream, &tiny, &["/entry"]).await, Proxy::augmenting(&upstream, &tiny, &["/entry"]).await);
+    let ask = async |proxy: &Proxy| get(&proxy.url("/v2/library/app/manifests/v1")).await.body;
+    assert_eq!(ask(&one).await, ask(&two).await);
+}

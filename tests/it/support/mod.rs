@@ -1,0 +1,13 @@
+//! What the tests share.
+
+pub mod client;
+pub mod image;
+pub mod layer;
+pub mod proxy;
+pub mod upstream;
+
+pub use client::{get, head, post, send};
+pub use image::Image;
+pub use layer::TinyLayer;
+pub use proxy::Proxy;
+pub use upstream::{Upstream, respond};

@@ -1,0 +1,116 @@
+//! The product in this process, on ports of its own.
+
+use super::{TinyLayer, Upstream};
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use wave_registry::app::App;
+use wave_registry::config;
+use wave_registry::telemetry::Metrics;
+
+/// A running proxy. Its default registry is `up.test`, also called `short`; others are not served.
+pub struct Proxy {
+    address: SocketAddr,
+    admin: SocketAddr,
+    config: String,
+    dir: TempDir,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// One recorder for all proxies of this process.
+fn metrics() -> Metrics {
+    static METRICS: OnceLock<Metrics> = OnceLock::new();
+    METRICS.get_or_init(|| Metrics::install().expect("the first recorder of this process")).clone()
+}
+
+impl Proxy {
+    /// In front of `upstream`, without a default layer.
+    pub async fn start(upstream: &Upstream) -> Proxy {
+        Proxy::to(upstream.address, "", "").await
+    }
+
+    /// The same with more keys of `wave`, as indented YAML.
+    pub async fn with(upstream: &Upstream, wave: &str) -> Proxy {
+        Proxy::to(upstream.address, "", wave).await
+    }
+
+    /// The same with more keys of the registry, as `key: value, ...`.
+    pub async fn with_registry(upstream: &Upstream, registry: &str) -> Proxy {
+        Proxy::to(upstream.address, registry, "").await
+    }
+
+    /// The same with a default layer.
+    pub async fn augmenting(upstream: &Upstream, layer: &TinyLayer, entrypoint: &[&str]) -> Proxy {
+        let dir = scratch();
+        let path = layer.write(dir.path(), entrypoint);
+        let text = text(upstream.address, "", &format!("  layer-path: {}\n", path.display()), &dir);
+        Proxy::run(text, dir).await
+    }
+
+    /// In front of whatever listens on `address`.
+    pub async fn to(address: SocketAddr, registry: &str, wave: &str) -> Proxy {
+        let dir = scratch();
+        Proxy::run(text(address, registry, wave, &dir), dir).await
+    }
+
+    /// Stops it and starts it again on the same data.
+    pub async fn restart(self) -> Proxy {
+        self.stop.send(()).expect("it runs");
+        tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("it drains").expect("it ends");
+        Proxy::run(self.config, self.dir).await
+    }
+
+    /// A URL on the public listener.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A URL on the admin listener.
+    pub fn admin(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
+    async fn run(config: String, dir: TempDir) -> Proxy {
+        let loaded = config::Config::load(
+            &config::Source::File(write(&dir, &config)),
+            std::iter::empty(),
+        );
+        let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{config}"));
+        let app = App::bind(loaded.config, metrics()).await.unwrap_or_else(|error| panic!("{error}"));
+        let (address, admin) = (app.plain(), app.admin());
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            // A test that drops the proxy stops it too.
+            app.run(async { stopped.await.unwrap_or_default() }).await;
+        });
+        Proxy { address, admin, config, dir, stop, task }
+    }
+}
+
+fn scratch() -> TempDir {
+    tempfile::tempdir().expect("a scratch folder")
+}
+
+fn write(dir: &TempDir, config: &str) -> std::path::PathBuf {
+    let path = dir.path().join("config.yml");
+    std::fs::write(&path, config).expect("a scratch folder takes it");
+    path
+}
+
+fn text(address: SocketAddr, registry: &str, wave: &str, dir: &TempDir) -> String {
+    let data = dir.path().join("data");
+    let comma = if registry.is_empty() { "" } else { ", " };
+    format!(
+        "wave.server.bind: 127.0.0.1:0\n\
+         wave.admin.bind: 127.0.0.1:0\n\
+         wave.data-dir: {}\n\
+         wave.registries:\n  default: up.test\n  unlisted: deny\n  \
+         up.test: {{ url: \"http://{address}\", alias: short{comma}{registry} }}\n\
+         wave:\n{wave}",
+        data.display()
+    )
+}

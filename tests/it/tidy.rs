@@ -1,0 +1,129 @@
+//! Rules of the house that the compiler does not know.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All Rust files below `folder`, with their text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the project") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source is text");
+                found.push((path.strip_prefix(root()).expect("below the root").to_path_buf(), text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).expect("a file of the project")
+}
+
+/// The part of a source that is not its tests.
+fn product(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}
+
+#[test]
+fn files_are_short() {
+    for folder in ["src", "layer/src", "tests", "benches"] {
+        for (path, text) in sources(folder) {
+            let lines = text.lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_vocabulary_and_the_documents_do_no_io() {
+    let pure = ["fields.rs", "splice.rs", "manifest.rs", "index.rs", "config.rs", "derivation.rs"];
+    let is_pure = |path: &Path| {
+        path.starts_with("src/oci")
+            || (path.starts_with("src/rewrite") && pure.iter().any(|name| path.ends_with(name)))
+    };
+    for (path, text) in sources("src").iter().filter(|(path, _)| is_pure(path)) {
+        for word in ["tokio::", "hyper::", "hyper_util", "tower::", "std::fs", "std::net::Tcp"] {
+            assert!(!product(text).contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn layers_are_stacked_in_one_place() {
+    for (path, text) in sources("src") {
+        let stacked = product(&text).contains(".layer(");
+        // `tracing_subscriber` has layers of its own.
+        let allowed = path.starts_with("src/stack") || path == Path::new("src/telemetry/setup.rs");
+        assert!(allowed || !stacked, "{} stacks a layer", path.display());
+    }
+}
+
+#[test]
+fn only_ascii_in_the_product() {
+    for (path, text) in sources("src") {
+        assert!(text.is_ascii(), "{} is not ASCII", path.display());
+    }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let readme = read("README.md");
+    let names = read("src/telemetry/names.rs");
+    let metrics: Vec<_> = names.split('"').filter(|text| is_metric(text)).collect();
+    assert!(metrics.len() > 10, "{metrics:?}");
+    for metric in metrics {
+        assert!(readme.contains(metric), "README does not know {metric}");
+    }
+}
+
+fn is_metric(text: &str) -> bool {
+    text.starts_with("wave_") && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+#[test]
+fn every_metric_is_used() {
+    let names = read("src/telemetry/names.rs");
+    let constants = names.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once(": &str"));
+    let elsewhere: String =
+        sources("src").into_iter().filter(|(path, _)| !path.ends_with("telemetry/names.rs")).map(|(_, text)| text).collect();
+    for (constant, _) in constants {
+        assert!(elsewhere.contains(constant), "{constant} is described and never recorded");
+    }
+}
+
+#[test]
+fn every_configuration_key_is_documented() {
+    let readme = read("README.md");
+    assert!(
+        readme.contains(&wave_registry::config::markdown_table()),
+        "the table of keys in README.md is not the one of `config::markdown_table`:\n{}",
+        wave_registry::config::markdown_table()
+    );
+}
+
+#[test]
+fn there_is_one_tls_provider_and_no_second_http_stack() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--package", "wave-registry"])
+        .current_dir(root())
+        .output()
+        .expect("cargo is there");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
+    let has = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    assert!(has("aws-lc-rs") && has("hyper"));
+    for second in ["ring", "reqwest", "axum", "openssl", "native-tls", "tokio-tar", "serde_yml"] {
+        assert!(!has(second), "{second} is in the tree");
+    }
+}
