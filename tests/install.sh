@@ -35,9 +35,12 @@ tools='
   valgrind:valgrind
 '
 
+# The busybox of package busybox is not static, and does not run in the images of the tests.
+has() { command -v "$1" >/dev/null && { [ "$1" != busybox ] || ! ldd "$(command -v busybox)" >/dev/null 2>&1; }; }
+
 missing=
 for tool in $tools; do
-  command -v "${tool%%:*}" >/dev/null || missing="$missing ${tool##*:}"
+  has "${tool%%:*}" || missing="$missing ${tool##*:}"
 done
 
 if [ -n "$missing" ]; then
@@ -52,12 +55,9 @@ if [ -n "$missing" ]; then
   # shellcheck disable=SC2086  # a list of packages
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
   for tool in $tools; do
-    command -v "${tool%%:*}" >/dev/null || fail "${tool%%:*} is still missing after the install of ${tool##*:}"
+    has "${tool%%:*}" || fail "${tool%%:*} is still missing after the install of ${tool##*:}"
   done
 fi
-
-# The busybox of package busybox is not static, and does not run in the images of the tests.
-! ldd "$(command -v busybox)" >/dev/null 2>&1 || fail 'busybox is not static: install busybox-static instead of busybox'
 
 target=x86_64-unknown-linux-musl
 command -v rustc >/dev/null || fail 'Rust is missing: install it with rustup'

@@ -6,4 +6,13 @@
 
 mod support;
 
+mod crash;
+mod objects;
+mod pulls;
+mod pulls_tls;
+mod readme;
 mod rig;
+mod routes;
+mod soak;
+mod stop;
+mod upstreams;

@@ -14,6 +14,12 @@ use tokio_rustls::TlsConnector;
 
 use super::pki::Authority;
 
+/// The kinds of manifest a client understands.
+pub(crate) const DOCUMENTS: &str = "application/vnd.oci.image.index.v1+json, \
+     application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, \
+     application/vnd.docker.distribution.manifest.v2+json";
+
 /// A server to talk to.
 #[derive(Clone)]
 pub(crate) struct Peer {
@@ -40,8 +46,9 @@ impl Peer {
         Self { authority: authority.to_owned(), tls: Some(trusted.client()) }
     }
 
+    /// GET of a document, of any kind that manifests have.
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        Answer::read(self.send(Method::GET, path, &[], "").await).await
+        Answer::read(self.send(Method::GET, path, &[("accept", DOCUMENTS)], "").await).await
     }
 
     /// POST of JSON.

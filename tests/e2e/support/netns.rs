@@ -43,8 +43,11 @@ impl Namespace {
 
     /// A command that runs a shell script within the namespace, with mounts of its own; `arguments` are `$1`, ...
     pub(crate) fn shell(&self, script: &str) -> Command {
-        let mut command = tools::command("ip");
-        command.args(["netns", "exec", &self.name]).arg(tools::find("sh")).args(["-euc", script, "sh"]);
+        // `ip netns exec` would mount a /sys without the control groups that docker wants.
+        let mut command = tools::command("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.name)).arg("--").arg(tools::find("unshare"));
+        command.args(["--mount", "--propagation", "private", "--"]);
+        command.arg(tools::find("sh")).args(["-euc", script, "sh"]);
         command
     }
 }

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
 use super::{run, scratch, tools};
 
 /// What `foo.txt` of the layer says.
@@ -19,7 +23,11 @@ impl Pack {
     /// When `make all` has not been run.
     pub(crate) fn new() -> Self {
         let rootfs = Path::new(env!("CARGO_MANIFEST_DIR")).join("layer/rootfs");
-        assert!(rootfs.join("opt/fusion/entry.sh").is_file(), "{} is missing: run make all", rootfs.display());
+        assert!(
+            rootfs.join("opt/fusion/entry.sh").is_file(),
+            "{} is missing: run make all",
+            rootfs.display()
+        );
         let folder = scratch::small();
         let mut wave = tools::isolated(Path::new(env!("CARGO_BIN_EXE_wave")));
         run::run(wave.current_dir(folder.path()).arg("pack").arg(rootfs)).ok();
@@ -31,15 +39,13 @@ impl Pack {
         self.folder.path().join("pack/layers/layer.json")
     }
 
-    /// The layer's entry of `layer.json`.
-    pub(crate) fn layer(&self) -> serde_json::Value {
+    /// A `containerConfig` that carries this layer within itself.
+    pub(crate) fn inline(&self) -> Value {
         let text = std::fs::read(self.json()).expect("wave pack writes layer.json");
-        let document: serde_json::Value = serde_json::from_slice(&text).expect("layer.json is JSON");
-        document["layers"][0].clone()
-    }
-
-    /// The bytes of the layer.
-    pub(crate) fn gzip(&self) -> Vec<u8> {
-        std::fs::read(self.folder.path().join("pack/layers/layer.tar.gzip")).expect("wave pack writes the layer")
+        let mut config: Value = serde_json::from_slice(&text).expect("layer.json is JSON");
+        let file = config["layers"][0]["location"].as_str().expect("a layer has a location").to_owned();
+        let gzip = std::fs::read(self.json().with_file_name(file)).expect("wave pack writes the layer");
+        config["layers"][0]["location"] = json!(format!("data:{}", BASE64_STANDARD.encode(gzip)));
+        config
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::pki::{Authority, Identity};
+use super::pki::Identity;
 use super::server::Server;
 use super::token_server::TokenServer;
 use super::{run, scratch, tools};
@@ -53,19 +53,38 @@ impl Registry {
 
     /// Open to those who bring a token of this server.
     pub(crate) fn token(tokens: &TokenServer) -> Self {
-        Self::start("http", copy(&super::images::store()), |_| json!({"auth": {"token": tokens.registry_config()}}))
+        Self::start(
+            "http",
+            copy(&super::images::store()),
+            |_| json!({"auth": {"token": tokens.registry_config()}}),
+        )
     }
 
     /// The same behind TLS; the token server must speak TLS too.
     pub(crate) fn token_tls(tokens: &TokenServer, identity: &Identity) -> Self {
-        Self::start("https", copy(&super::images::store()), |folder| {
-            json!({"auth": {"token": tokens.registry_config()}, "http": {"tls": tls(identity, folder)}})
-        })
+        Self::start(
+            "https",
+            copy(&super::images::store()),
+            |folder| json!({"auth": {"token": tokens.registry_config()}, "http": {"tls": tls(identity, folder)}}),
+        )
     }
 
     /// Open to everybody, behind TLS with a certificate of a private authority.
     pub(crate) fn tls(identity: &Identity) -> Self {
-        Self::start("https", copy(&super::images::store()), |folder| json!({"http": {"tls": tls(identity, folder)}}))
+        Self::start(
+            "https",
+            copy(&super::images::store()),
+            |folder| json!({"http": {"tls": tls(identity, folder)}}),
+        )
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn tls_on(address: &str, identity: &Identity) -> Self {
+        Self::start(
+            "https",
+            copy(&super::images::store()),
+            |folder| json!({"http": {"addr": format!("{address}:0"), "tls": tls(identity, folder)}}),
+        )
     }
 
     /// `127.0.0.1:PORT`.
@@ -111,7 +130,8 @@ impl Registry {
         merge(&mut config, settings(folder.path()));
         let file = folder.path().join("config.yml");
         std::fs::write(&file, config.to_string()).expect("the folder is ours");
-        let server = Server::start("docker-registry", tools::command("docker-registry").arg("serve").arg(&file));
+        let server =
+            Server::start("docker-registry", tools::command("docker-registry").arg("serve").arg(&file));
         let address = server.wait_for(|line| listening(line.text()));
         Self { address, scheme, server, storage, _config: folder }
     }

@@ -34,7 +34,9 @@ pub(crate) fn cached(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
 pub(crate) fn unmount_below(folder: &Path) {
     let mounts = std::fs::read_to_string("/proc/self/mounts").expect("Linux tells its mounts");
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
-    for point in points.filter(|point| Path::new(point).starts_with(folder)).collect::<Vec<_>>().into_iter().rev() {
+    for point in
+        points.filter(|point| Path::new(point).starts_with(folder)).collect::<Vec<_>>().into_iter().rev()
+    {
         let _ = tools::command("umount").arg("--lazy").arg(point).status();
     }
 }

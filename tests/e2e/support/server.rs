@@ -39,7 +39,8 @@ struct State {
 impl Server {
     /// Starts a program. Should this process die without a chance to clean up, the kernel sends the program a SIGTERM.
     pub(crate) fn start(name: &str, command: &Command) -> Self {
-        let mut child = spawn(bound_to_this_process(command)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut child =
+            spawn(bound_to_this_process(command)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let pid = Pid::from_child(&child);
         let shared = Arc::new(Shared::default());
         let (out, err) = (child.stdout.take().expect("is piped"), child.stderr.take().expect("is piped"));
@@ -84,7 +85,8 @@ impl Server {
     /// # Panics
     /// When it has not ended after 20 seconds.
     pub(crate) fn terminate(&self) -> ExitStatus {
-        self.end(Signal::TERM).unwrap_or_else(|why| panic!("{} does not end: {why}\n{}", self.name, self.log()))
+        self.end(Signal::TERM)
+            .unwrap_or_else(|why| panic!("{} does not end: {why}\n{}", self.name, self.log()))
     }
 
     /// A signal, and the wait for the end; fails after 20 seconds.

@@ -128,7 +128,8 @@ impl Shared {
 
     fn token(&self, user: Option<&str>, access: &[Value]) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970").as_secs();
-        let header = json!({"typ": "JWT", "alg": "ES256", "x5c": [BASE64_STANDARD.encode(&self.identity.der)]});
+        let header =
+            json!({"typ": "JWT", "alg": "ES256", "x5c": [BASE64_STANDARD.encode(&self.identity.der)]});
         let claims = json!({
             "iss": ISSUER, "sub": user.unwrap_or_default(), "aud": SERVICE, "jti": now.to_string(),
             "iat": now, "nbf": now - 10, "exp": now + 300, "access": access,

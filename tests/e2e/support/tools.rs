@@ -17,6 +17,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("gzip", "gzip"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
     ("netavark", "netavark"),
     ("podman", "podman"),
     ("runc", "runc"),
@@ -26,6 +27,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("timeout", "coreutils"),
     ("umoci", "umoci"),
     ("umount", "mount"),
+    ("unshare", "util-linux"),
 ];
 
 /// Where Debian puts programs, whatever the caller's PATH says.
@@ -50,7 +52,8 @@ pub(crate) fn isolated(program: &Path) -> Command {
 /// # Panics
 /// When it is not installed, with the name of its package.
 pub(crate) fn find(program: &str) -> PathBuf {
-    let (_, package) = TOOLS.iter().find(|(name, _)| *name == program).expect("every program is in the table");
+    let (_, package) =
+        TOOLS.iter().find(|(name, _)| *name == program).expect("every program is in the table");
     FOLDERS
         .iter()
         .map(|folder| Path::new(folder).join(program))

@@ -1,17 +1,16 @@
 //! Verifies every object of an image: digests, sizes, headers and diff ids.
 
+use std::collections::HashMap;
 use std::io::Write;
+use std::sync::{LazyLock, Mutex};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use flate2::write::GzDecoder;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::http::{Answer, Peer, each_frame};
+use super::http::{Answer, DOCUMENTS, Peer, each_frame};
 use super::images::hex;
-
-const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
-     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
 /// An image as a registry serves it, every byte of it verified.
 #[derive(Debug)]
@@ -75,12 +74,12 @@ struct Manifest {
 
 async fn manifest(peer: &Peer, name: &str, reference: &str) -> Manifest {
     let path = format!("/v2/{name}/manifests/{reference}");
-    let answer = Answer::read(peer.send(Method::GET, &path, &[("accept", ACCEPT)], "").await).await;
+    let answer = peer.get(&path).await;
     assert_eq!(answer.status, StatusCode::OK, "GET {path}: {answer:?}");
     let (digest, size) = (super::images::sha256(&answer.body), answer.body.len() as u64);
     assert!(!reference.starts_with("sha256:") || reference == digest, "{path} has the digest {digest}");
     let document = answer.json();
-    let head = Answer::read(peer.send(Method::HEAD, &path, &[("accept", ACCEPT)], "").await).await;
+    let head = Answer::read(peer.send(Method::HEAD, &path, &[("accept", DOCUMENTS)], "").await).await;
     assert_eq!(head.status, StatusCode::OK, "HEAD {path}");
     for answer in [&answer, &head] {
         assert_eq!(answer.header("docker-content-digest"), digest, "{path}");
@@ -100,9 +99,12 @@ async fn image(peer: &Peer, name: &str, Manifest { digest, document: manifest, .
     let diff_ids = config["rootfs"]["diff_ids"].as_array().expect("a config has diff ids");
     assert_eq!(layers.len(), diff_ids.len(), "{manifest} {config}");
     for (layer, diff_id) in layers.iter().zip(diff_ids) {
-        let mut content = Content::of(text(&layer["mediaType"]));
-        blob(peer, name, layer, |bytes| content.update(bytes)).await;
-        assert_eq!(content.finish(), text(diff_id), "diff id of {layer}");
+        let known = diff_id_of(text(&layer["digest"]));
+        let mut content = known.is_none().then(|| Content::of(text(&layer["mediaType"])));
+        blob(peer, name, layer, |bytes| content.iter_mut().for_each(|content| content.update(bytes))).await;
+        let found = content.map(Content::finish).or(known).expect("it is known or was found");
+        assert_eq!(found, text(diff_id), "diff id of {layer}");
+        DIFF_IDS.lock().unwrap().insert(text(&layer["digest"]).to_owned(), found);
     }
     if let Some(history) = config["history"].as_array() {
         let filled = history.iter().filter(|step| step["empty_layer"] != true).count();
@@ -125,6 +127,13 @@ pub(crate) async fn blob(peer: &Peer, name: &str, descriptor: &Value, mut look: 
     .await;
     assert_eq!(hex(context.finish().as_ref()), text(&descriptor["digest"]), "{path}");
     assert_eq!(descriptor["size"], size, "{path}");
+}
+
+/// What is inside a layer follows from its digest: layers are decompressed once.
+static DIFF_IDS: LazyLock<Mutex<HashMap<String, String>>> = LazyLock::new(Mutex::default);
+
+fn diff_id_of(digest: &str) -> Option<String> {
+    DIFF_IDS.lock().unwrap().get(digest).cloned()
 }
 
 /// Hashes what is inside a layer.

@@ -47,7 +47,8 @@ impl Wave {
             "registries": {"default": registry.authority(), "unlisted": "deny"},
         });
         let authority = Arc::new(Authority::new());
-        Builder { config, authority, tls_host: "127.0.0.1".to_owned() }.registry(&registry.authority(), json!({}))
+        Builder { config, authority, tls_host: "127.0.0.1".to_owned() }
+            .registry(&registry.authority(), json!({}))
     }
 
     /// `HOST:PORT` of the listener without TLS.
@@ -80,15 +81,14 @@ impl Wave {
         Peer::https(self.tls(), &self.authority)
     }
 
-    /// Asks for a container token, and gives `targetImage`.
+    /// Asks for a container token, and gives `targetImage`, which is at the listener that was asked.
     pub(crate) async fn mint(&self, request: &Value) -> String {
-        let answer = self.http().post("/container-token", request).await;
-        assert_eq!(answer.status, http::StatusCode::OK, "{answer:?}");
-        let reply = answer.json();
-        let token = reply["containerToken"].as_str().expect("a reply has a token");
-        let image = reply["targetImage"].as_str().expect("a reply has an image");
-        assert!(image.starts_with(&format!("{}/wt/{token}/", self.plain())), "{reply}");
-        image.to_owned()
+        minted(&self.http(), self.plain(), request).await
+    }
+
+    /// The same by TLS.
+    pub(crate) async fn mint_tls(&self, request: &Value) -> String {
+        minted(&self.https(), self.tls(), request).await
     }
 
     /// Kills the process as a crash would, and starts another on the same ports and the same data.
@@ -163,6 +163,16 @@ impl Builder {
         let (server, listeners) = launch(&self.config, folder.path());
         Wave { config: self.config, folder, authority: self.authority, server, listeners }
     }
+}
+
+async fn minted(peer: &Peer, authority: &str, request: &Value) -> String {
+    let answer = peer.post("/container-token", request).await;
+    assert_eq!(answer.status, http::StatusCode::OK, "{answer:?}");
+    let reply = answer.json();
+    let token = reply["containerToken"].as_str().expect("a reply has a token");
+    let image = reply["targetImage"].as_str().expect("a reply has an image");
+    assert!(image.starts_with(&format!("{authority}/wt/{token}/")), "{reply}");
+    image.to_owned()
 }
 
 fn launch(config: &Value, folder: &Path) -> (Server, Listeners) {

@@ -1,4 +1,4 @@
-//! buildah, with the vfs driver and chroot.
+//! buildah, with the overlay driver and chroot.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ impl Buildah {
     fn buildah(&self) -> std::process::Command {
         let mut buildah = self.home.command("buildah");
         buildah.arg("--root").arg(self.home.root()).arg("--runroot").arg(self.home.runroot());
-        buildah.args(["--storage-driver", "vfs"]);
+        buildah.args(["--storage-driver", "overlay"]);
         buildah
     }
 }

@@ -33,7 +33,8 @@ impl Containerd {
             opt = path("opt"),
         );
         std::fs::write(path("config.toml"), config).expect("the folder is ours");
-        let daemon = Server::start("containerd", tools::command("containerd").arg("-c").arg(path("config.toml")));
+        let daemon =
+            Server::start("containerd", tools::command("containerd").arg("-c").arg(path("config.toml")));
         daemon.wait_for(|line| line.text().contains("containerd successfully booted").then_some(()));
         Self { daemon, folder, data }
     }
@@ -42,15 +43,29 @@ impl Containerd {
     ///
     /// containerd asks the mirror with `?ns=namespace`; the registry itself does not exist.
     pub(crate) fn pull_by_mirror(&self, namespace: &str, mirror: &str, image: &str) -> Ran {
-        let hosts = self.folder.path().join("hosts");
-        std::fs::create_dir_all(hosts.join(namespace)).expect("the folder is ours");
         let text = format!(
             "server = \"http://127.0.0.1:9\"\n[host.\"http://{mirror}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"
         );
-        std::fs::write(hosts.join(namespace).join("hosts.toml"), text).expect("the folder is ours");
+        self.configure(namespace, &text);
+        self.fetch(&format!("{namespace}/{image}"))
+    }
+
+    /// Writes the `hosts.toml` of a registry.
+    fn configure(&self, registry: &str, text: &str) {
+        let folder = self.hosts().join(registry);
+        std::fs::create_dir_all(&folder).expect("the folder is ours");
+        std::fs::write(folder.join("hosts.toml"), text).expect("the folder is ours");
+    }
+
+    /// Pulls as the files of the `hosts` folder say.
+    fn fetch(&self, reference: &str) -> Ran {
         let mut ctr = self.ctr();
-        ctr.args(["images", "pull", "--platform", "linux/amd64", "--hosts-dir"]).arg(hosts);
-        run(ctr.arg(format!("{namespace}/{image}")))
+        ctr.args(["images", "pull", "--platform", "linux/amd64", "--hosts-dir"]).arg(self.hosts());
+        run(ctr.arg(reference))
+    }
+
+    fn hosts(&self) -> PathBuf {
+        self.folder.path().join("hosts")
     }
 
     fn ctr(&self) -> std::process::Command {
@@ -65,15 +80,17 @@ impl Containerd {
 }
 
 impl Client for Containerd {
+    /// On 127.0.0.0/8 containerd takes http unless it is told otherwise.
     fn pull(&self, reference: &str, via: Via<'_>) -> Ran {
-        let mut ctr = self.ctr();
-        ctr.args(["images", "pull", "--platform", "linux/amd64"]);
-        match via {
-            Via::Http => ctr.arg("--plain-http"),
-            Via::Tls(authority) => ctr.arg("--tlscacert").arg(authority.file()),
-            Via::TlsUnknown => &mut ctr,
+        let registry = reference.split('/').next().expect("a reference has a host");
+        let (scheme, trust) = match via {
+            Via::Http => ("http", String::new()),
+            Via::Tls(authority) => ("https", format!("ca = {:?}\n", authority.file())),
+            Via::TlsUnknown => ("https", String::new()),
         };
-        run(ctr.arg(reference))
+        let url = format!("{scheme}://{registry}");
+        self.configure(registry, &format!("server = \"{url}\"\n[host.\"{url}\"]\n{trust}"));
+        self.fetch(reference)
     }
 
     fn run(&self, reference: &str) -> Ran {

@@ -14,7 +14,7 @@ use crate::support::{scratch, tools};
 pub(crate) struct Docker {
     daemon: Server,
     folder: TempDir,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// Options that keep the daemon from touching this machine: $1 is a folder for sockets, $2 one for images.
@@ -32,12 +32,12 @@ impl Docker {
 
     /// On another machine, from where it must trust certificates.
     ///
-    /// `trust` is the authority its administrator installed for `HOST:PORT`, the way docker reads it
-    /// (`/etc/docker/certs.d`), in a mount namespace where nobody else sees it.
-    pub(crate) fn start_in(namespace: &Namespace, trust: Option<(&str, &Authority)>) -> Self {
+    /// `trusted` are the authorities its administrator installed, each for a `HOST:PORT`, the way docker reads them
+    /// (`/etc/docker/certs.d`), in a mount namespace where nobody else sees them.
+    pub(crate) fn start_in(namespace: &Namespace, trusted: &[(&str, &Authority)]) -> Self {
         let mut script = "mkdir -p /etc/docker; mount -t tmpfs none /etc/docker\n".to_owned();
-        if let Some((authority, issuer)) = trust {
-            let (folder, file) = (format!("/etc/docker/certs.d/{authority}"), issuer.file());
+        for (registry, authority) in trusted {
+            let (folder, file) = (format!("/etc/docker/certs.d/{registry}"), authority.file());
             script += &format!("mkdir -p {folder}; cp {} {folder}/ca.crt\n", file.display());
         }
         Self::launch(namespace.shell(&(script + DAEMON)))
@@ -48,7 +48,7 @@ impl Docker {
         shell.arg(tools::find("dockerd")).arg(folder.path()).arg(data.path());
         let daemon = Server::start("dockerd", shell.env("HOME", folder.path()));
         daemon.wait_for(|line| line.text().contains("API listen on").then_some(()));
-        Self { daemon, folder, _data: data }
+        Self { daemon, folder, data }
     }
 
     fn docker(&self) -> std::process::Command {
@@ -75,5 +75,6 @@ impl Drop for Docker {
         // Told to end, it ends its containerd and unmounts what it can. No panic while one may be under way.
         let _ = self.daemon.end(Signal::TERM);
         scratch::unmount_below(self.folder.path());
+        scratch::unmount_below(self.data.path());
     }
 }

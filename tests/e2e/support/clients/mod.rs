@@ -21,7 +21,7 @@ pub(crate) use skopeo::Skopeo;
 
 use super::pki::Authority;
 use super::run::Ran;
-use super::{run, scratch, tools};
+use super::{scratch, tools};
 
 /// How a client reaches a registry.
 #[derive(Clone, Copy)]
@@ -43,6 +43,12 @@ pub(crate) trait Client {
     fn run(&self, reference: &str) -> Ran;
 }
 
+/// Splits `HOST:PORT/NAME:TAG` into name and tag.
+pub(crate) fn name_and_tag(reference: &str) -> (&str, &str) {
+    let (_, path) = reference.split_once('/').expect("a reference has a host");
+    path.rsplit_once(':').expect("a reference has a tag")
+}
+
 /// The folders of a daemonless client of the containers project, and its configuration.
 struct Home {
     folder: TempDir,
@@ -54,7 +60,8 @@ impl Home {
         let home = Self { folder: scratch::small(), storage: scratch::large() };
         let config = home.folder.path().join(".config/containers");
         std::fs::create_dir_all(&config).expect("the folder is ours");
-        let write = |name: &str, text: &str| std::fs::write(config.join(name), text).expect("the folder is ours");
+        let write =
+            |name: &str, text: &str| std::fs::write(config.join(name), text).expect("the folder is ours");
         write("policy.json", r#"{"default": [{"type": "insecureAcceptAnything"}]}"#);
         write("registries.conf", "unqualified-search-registries = []\n");
         let (root, runroot) = (home.root(), home.runroot());

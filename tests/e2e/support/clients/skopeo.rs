@@ -16,13 +16,6 @@ impl Skopeo {
         Self { home: Home::new() }
     }
 
-    /// `skopeo inspect --raw`: the bytes of the manifest a tag names.
-    pub(crate) fn raw(&self, reference: &str, via: Via<'_>) -> String {
-        let mut skopeo = self.home.command("skopeo");
-        skopeo.arg("inspect").args(options(via, "")).arg("--raw").arg(format!("docker://{reference}"));
-        run(&skopeo).ok()
-    }
-
     /// Copies all images of an index, and leaves them as they are.
     pub(crate) fn copy_all(&self, reference: &str, via: Via<'_>) -> Ran {
         self.copy(reference, via, &["--all", "--preserve-digests"], "all")
@@ -55,7 +48,13 @@ impl Client for Skopeo {
         fit_to_this_machine(&unpacked.join("config.json"));
         let mut runc = tools::command("runc");
         let id = format!("wave-{}-{}", std::process::id(), slug(&bundle.display().to_string()));
-        run(runc.arg("--root").arg(self.home.path().join("runc")).arg("run").arg("--bundle").arg(&unpacked).arg(id))
+        run(runc
+            .arg("--root")
+            .arg(self.home.path().join("runc"))
+            .arg("run")
+            .arg("--bundle")
+            .arg(&unpacked)
+            .arg(id))
     }
 }
 

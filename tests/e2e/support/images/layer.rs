@@ -3,8 +3,11 @@
 use std::io::Write;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::{Value, json};
 
 /// `sha256:<hex>` of some bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
@@ -36,6 +39,14 @@ impl Layer {
         let mut files = Files::new();
         files.file(path, 0o644, text.as_bytes());
         files.pack(Compression::default())
+    }
+
+    /// The layer as a container-token request carries it.
+    pub(crate) fn inline(&self) -> Value {
+        json!({
+            "location": format!("data:{}", BASE64_STANDARD.encode(&self.gzip)),
+            "gzipDigest": self.digest, "gzipSize": self.gzip.len(), "tarDigest": self.diff_id,
+        })
     }
 }
 

@@ -40,12 +40,12 @@ impl Layout {
     pub(super) fn image(&mut self, mut config: Value, layers: &[Layer]) -> Value {
         let diff_ids: Vec<_> = layers.iter().map(|layer| &layer.diff_id).collect();
         config["rootfs"] = json!({"type": "layers", "diff_ids": diff_ids});
-        let step = |number: usize| json!({"created": config["created"], "created_by": format!("step {number}")});
+        let step =
+            |number: usize| json!({"created": config["created"], "created_by": format!("step {number}")});
         config["history"] = (1..=layers.len()).map(step).collect();
         let config = self.document(CONFIG, &config);
         let layers: Vec<_> = layers.iter().map(|layer| self.blob(LAYER, &layer.gzip)).collect();
-        let manifest =
-            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
         self.document(MANIFEST, &manifest)
     }
 

@@ -29,7 +29,8 @@ pub(super) fn write(layout: &mut Layout) {
     index(layout, "index", &[&amd64, &arm64, &attestation]);
     index(layout, "list", &[&amd64, &arm64]);
 
-    let scratch = layout.image(config("amd64", &json!(["/hello", "cat"]), &["greeting.txt", "foo.txt"]), &[program()]);
+    let scratch =
+        layout.image(config("amd64", &json!(["/hello", "cat"]), &["greeting.txt", "foo.txt"]), &[program()]);
     layout.tag("scratch", scratch);
 
     let [busybox, greeter] = base;
@@ -60,7 +61,9 @@ fn busybox() -> Layer {
     let mut files = Files::new();
     files.folder("bin/", 0o755);
     files.file("bin/busybox", 0o755, &std::fs::read(&path).expect("busybox can be read"));
-    for applet in run::run(tools::command("busybox").arg("--list")).ok().lines().filter(|name| *name != "busybox") {
+    for applet in
+        run::run(tools::command("busybox").arg("--list")).ok().lines().filter(|name| *name != "busybox")
+    {
         files.symlink(&format!("bin/{applet}"), "busybox");
     }
     files.folder("etc/", 0o755);
@@ -115,7 +118,8 @@ fn attestation(layout: &mut Layout, about: &Value) -> Value {
         "rootfs": {"type": "layers", "diff_ids": [statement["digest"]]},
     });
     let config = layout.document(CONFIG, &config);
-    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement]});
+    let manifest =
+        json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement]});
     let mut descriptor = layout.document(MANIFEST, &manifest);
     descriptor["platform"] = json!({"architecture": "unknown", "os": "unknown"});
     descriptor["annotations"] = json!({
