@@ -78,7 +78,8 @@ fn check(configured: &Configured) -> ExitCode {
 
 fn load(configured: &Configured) -> Result<Loaded, ExitCode> {
     let variables = std::env::vars_os();
-    let variables = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Config::load(&configured.source(), variables).map_err(|problems| {
         eprintln!("{problems}");
         ExitCode::from(USAGE)

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
-        Some("cat") => args.map(|file| print(&file)).fold(ExitCode::SUCCESS, |worst, one| one.unwrap_or(worst)),
+        Some("cat") => {
+            args.map(|file| print(&file)).fold(ExitCode::SUCCESS, |worst, one| one.unwrap_or(worst))
+        }
         _ => {
             println!("hello from the image");
             ExitCode::SUCCESS

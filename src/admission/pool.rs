@@ -129,7 +129,7 @@ mod tests {
         Fetch {
             registry: Registries::new(&Policy::default()).find(&host.parse().unwrap()).unwrap(),
             repository: "a/b".parse().unwrap(),
-            what: What::Tags { n: None, last: None },
+            what: What::Tags { n: None, last: None, more: vec![] },
             verb: Verb::Get,
             headers: HeaderMap::new(),
             access: Access::anonymous(),

@@ -48,7 +48,7 @@ pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
     if envelope != Envelope::Control {
         fields.insert(headers::API_VERSION, headers::REGISTRY_V2);
     }
-    if error.status() == StatusCode::METHOD_NOT_ALLOWED && envelope != Envelope::Control {
+    if error.status() == http::StatusCode::METHOD_NOT_ALLOWED && envelope != Envelope::Control {
         fields.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     if let Some(after) = error.retry_after() {

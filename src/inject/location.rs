@@ -12,13 +12,13 @@ use std::net::IpAddr;
 use url::{Host as UrlHost, Url};
 
 /// Characters of the longest location.
-pub const MAX_LOCATION: usize = 14_000_000;
+pub(super) const MAX_LOCATION: usize = 14_000_000;
 /// Bytes of the longest inline layer.
 const MAX_INLINE: usize = MAX_LOCATION / 4 * 3;
 
 /// A location, parsed; inline bytes are decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Location {
+pub(super) enum Location {
     /// `https://` or `http://`.
     Url(Url),
     /// `data:` or `gzip:`.
@@ -29,7 +29,7 @@ pub enum Location {
 
 impl Location {
     /// Parses `text`. Paths of this machine are never a location: only the operator names files.
-    pub fn parse(text: &str, private: Private) -> Result<Location, Error> {
+    pub(super) fn parse(text: &str, private: Private) -> Result<Location, Error> {
         if text.len() > MAX_LOCATION {
             return Err(invalid("Container layer exceeds the maximum allowed size"));
         }
@@ -101,7 +101,7 @@ fn unsupported(text: &str) -> Error {
 }
 
 /// 400 with this message.
-pub fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+pub(super) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::client(Code::ManifestInvalid, message)
 }
 

@@ -110,7 +110,7 @@ async fn tar(mut content: impl AsyncRead + Unpin, limit: u64) -> Result<Digest, 
 const BLOCK: usize = 512;
 
 /// Is this the first block of a tar: a header whose checksum is right, or the zeros of an empty one?
-pub fn is_tar(head: &[u8]) -> bool {
+pub(super) fn is_tar(head: &[u8]) -> bool {
     let Ok(block) = <&[u8; BLOCK]>::try_from(head) else { return false };
     if block.iter().all(|&byte| byte == 0) {
         return true;

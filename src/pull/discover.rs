@@ -32,7 +32,7 @@ struct OwnPage<'a> {
 
 /// `tags/list` (distribution-spec, "Listing tags"): upstream's, with `name` and `Link` under the name the
 /// caller used.
-pub async fn tags(upstream: &Upstream, scoped: &Scoped) -> Result<Response<Body>, Error> {
+pub(super) async fn tags(upstream: &Upstream, scoped: &Scoped) -> Result<Response<Body>, Error> {
     let Wish::Tags { n, last, more } = &scoped.pull.wish else {
         return Err(Error::internal("a tag list was expected"));
     };
@@ -55,7 +55,7 @@ pub async fn tags(upstream: &Upstream, scoped: &Scoped) -> Result<Response<Body>
 
 /// The referrers of a manifest (distribution-spec, "Listing Referrers"): upstream's, else those under the tag of
 /// the fallback schema, else none. A manifest of ours has none upstream.
-pub async fn referrers(upstream: &Upstream, scoped: &Scoped, ours: bool) -> Result<Response<Body>, Error> {
+pub(super) async fn referrers(upstream: &Upstream, scoped: &Scoped, ours: bool) -> Result<Response<Body>, Error> {
     let Wish::Referrers { subject, artifact_type, more } = &scoped.pull.wish else {
         return Err(Error::internal("referrers were expected"));
     };

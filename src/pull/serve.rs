@@ -127,7 +127,7 @@ impl Parts {
         if let Some(found) = self.derivations.find(access, &grant.registry, &grant.repository, digest).await {
             return Ok(Some(Ours::Derived(found)));
         }
-        let root = self.state.root(access, &grant.registry, &grant.repository, digest).await?;
+        let root = self.state.root(access, &grant.registry, &grant.repository, *digest).await?;
         let Some((root, recipe)) = root else { return Ok(None) };
         if recipe.layer(digest).is_some() {
             return Ok(Some(Ours::Injected(recipe)));

@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tower::ServiceExt as _;
 
 /// One request for `scoped`'s repository.
-pub fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap) -> Fetch {
+pub(super) fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap) -> Fetch {
     Fetch {
         registry: scoped.registry.clone(),
         repository: scoped.grant.repository.clone(),
@@ -24,7 +24,7 @@ pub fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap) -> Fet
 }
 
 /// A manifest or index exactly as upstream has it, verified before the first byte leaves.
-pub async fn manifest(
+pub(super) async fn manifest(
     upstream: &Upstream,
     scoped: &Scoped,
     reference: &Reference,
@@ -48,7 +48,7 @@ pub async fn manifest(
 }
 
 /// A blob as it streams from upstream.
-pub async fn blob(upstream: &Upstream, scoped: &Scoped, digest: &Digest) -> Result<Response<Body>, Error> {
+pub(super) async fn blob(upstream: &Upstream, scoped: &Scoped, digest: &Digest) -> Result<Response<Body>, Error> {
     let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
     let etag = headers::etag_value(digest);
     let what = || What::Blob(*digest);
@@ -96,7 +96,7 @@ pub async fn blob(upstream: &Upstream, scoped: &Scoped, digest: &Digest) -> Resu
 }
 
 /// The digest a tag points to: from HEAD, which costs no quota, or by hashing the content.
-pub async fn resolve(
+pub(super) async fn resolve(
     upstream: &Upstream,
     scoped: &Scoped,
     reference: &Reference,

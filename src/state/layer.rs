@@ -7,6 +7,7 @@ use crate::rewrite::Derivation;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 use tower::{Layer, Service, ServiceExt as _};
 
 /// Makes [`Remember`].
@@ -55,7 +56,7 @@ where
         Box::pin(async move {
             let derivation = inner.oneshot(image.clone()).await?;
             if derivation.untouched.is_none() {
-                state.remember(&image, &derivation).await?;
+                state.remember(&image, &derivation, SystemTime::now()).await?;
             }
             Ok(derivation)
         })

@@ -73,20 +73,31 @@ fn url(base: &Url, repository: &Repository, what: &What) -> Url {
     };
     url.set_path(&format!("/v2/{repository}/{tail}"));
     match what {
-        What::Tags { n, last } => {
+        What::Tags { n, last, more } => {
             if let Some(n) = n {
                 url.query_pairs_mut().append_pair("n", &n.to_string());
             }
             if let Some(last) = last {
                 url.query_pairs_mut().append_pair("last", last);
             }
+            append(&mut url, more);
         }
-        What::Referrers { artifact_type: Some(kind), .. } => {
-            url.query_pairs_mut().append_pair("artifactType", kind);
+        What::Referrers { artifact_type, more, .. } => {
+            if let Some(kind) = artifact_type {
+                url.query_pairs_mut().append_pair("artifactType", kind);
+            }
+            append(&mut url, more);
         }
         _ => {}
     }
     url
+}
+
+/// Cursors of the registry's own.
+fn append(url: &mut Url, more: &[(String, String)]) {
+    for (key, value) in more {
+        url.query_pairs_mut().append_pair(key, value);
+    }
 }
 
 #[cfg(test)]
@@ -121,10 +132,10 @@ mod tests {
         check(What::Manifest("1.2".parse().unwrap()), "manifests/1.2");
         check(What::Manifest(Reference::Digest(digest)), &format!("manifests/{digest}"));
         check(What::Blob(digest), &format!("blobs/{digest}"));
-        check(What::Tags { n: None, last: None }, "tags/list");
-        check(What::Tags { n: Some(5), last: Some("a&b=c".into()) }, "tags/list?n=5&last=a%26b%3Dc");
+        check(What::Tags { n: None, last: None, more: vec![] }, "tags/list");
+        check(What::Tags { n: Some(5), last: Some("a&b=c".into()), more: vec![] }, "tags/list?n=5&last=a%26b%3Dc");
         check(
-            What::Referrers { subject: digest, artifact_type: Some("a/b+c".into()) },
+            What::Referrers { subject: digest, artifact_type: Some("a/b+c".into()), more: vec![] },
             &format!("referrers/{digest}?artifactType=a%2Fb%2Bc"),
         );
     }

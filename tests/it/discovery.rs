@@ -38,7 +38,9 @@ async fn referrers_come_from_upstream_from_the_tag_or_are_none() {
 
     let answer = index.clone();
     let api = Upstream::scripted(move |seen| {
-        seen.path.contains("/referrers/").then(|| respond(200, &[("content-type", OCI_INDEX)], answer.clone()))
+        seen.path
+            .contains("/referrers/")
+            .then(|| respond(200, &[("content-type", OCI_INDEX)], answer.clone()))
     })
     .await;
     let schema = Upstream::start().await;

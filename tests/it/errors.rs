@@ -65,7 +65,8 @@ async fn a_token_that_has_expired_says_so() {
     let upstream = Upstream::start().await;
     Image::push(&upstream, Some("v1"), "amd64", b"x");
     let proxy = Proxy::with(&upstream, "  tokens: { duration: 1s }\n").await;
-    let reply = post(&proxy.url("/container-token"), &json!({"containerImage": "up.test/library/app:v1"})).await;
+    let reply =
+        post(&proxy.url("/container-token"), &json!({"containerImage": "up.test/library/app:v1"})).await;
     let token = reply.json()["containerToken"].as_str().unwrap().to_string();
     let url = proxy.url(&format!("/v2/wt/{token}/library/app/manifests/v1"));
     assert_eq!(get(&url).await.status, 200);

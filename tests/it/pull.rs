@@ -63,7 +63,8 @@ async fn described(proxy: &Proxy, name: &str, kind: &str, descriptor: &Value) ->
 #[tokio::test]
 async fn the_default_layer_is_appended_to_every_platform() {
     let upstream = Upstream::start().await;
-    let (amd, arm) = (Image::push(&upstream, None, "amd64", b"x86"), Image::push(&upstream, None, "arm64", b"arm"));
+    let (amd, arm) =
+        (Image::push(&upstream, None, "amd64", b"x86"), Image::push(&upstream, None, "arm64", b"arm"));
     index(&upstream, "v1", &[("amd64", amd), ("arm64", arm)]);
     let tiny = TinyLayer::new("foo.txt", "hello");
     let proxy = Proxy::augmenting(&upstream, &tiny, &["/opt/fusion/entry.sh"]).await;
@@ -125,7 +126,12 @@ async fn ranges_and_validators() {
         let stale = ask(&[("range", "bytes=2-4"), ("if-range", "\"other\"")]).await;
         assert_eq!((stale.status.as_u16(), &stale.body), (200, &whole), "{path}");
     }
-    let beyond = send(Method::GET, &proxy.url(&format!("/v2/library/app/blobs/{}", tiny.digest)), &[("range", "bytes=99999-")], "");
+    let beyond = send(
+        Method::GET,
+        &proxy.url(&format!("/v2/library/app/blobs/{}", tiny.digest)),
+        &[("range", "bytes=99999-")],
+        "",
+    );
     beyond.await.is_error(416, "SIZE_INVALID");
 }
 
@@ -135,7 +141,10 @@ async fn the_ping_and_its_variants() {
     let proxy = Proxy::start(&upstream).await;
     for path in ["/v2", "/v2/"] {
         let ping = get(&proxy.url(path)).await;
-        assert_eq!((ping.status.as_u16(), ping.header("docker-distribution-api-version")), (200, "registry/2.0"));
+        assert_eq!(
+            (ping.status.as_u16(), ping.header("docker-distribution-api-version")),
+            (200, "registry/2.0")
+        );
         assert_eq!(head(&proxy.url(path)).await.status, 200);
     }
 }
@@ -173,7 +182,11 @@ async fn accept_encoding_never_reaches_upstream() {
     let image = Image::push(&upstream, Some("v1"), "amd64", b"x");
     let proxy = Proxy::start(&upstream).await;
     let url = proxy.url(&format!("/v2/library/app/blobs/{}", image.layer));
-    let headers = [("accept-encoding", "zstd;q=1.0, gzip;q=0.8"), ("cookie", "secret=1"), ("x-forwarded-for", "1.2.3.4")];
+    let headers = [
+        ("accept-encoding", "zstd;q=1.0, gzip;q=0.8"),
+        ("cookie", "secret=1"),
+        ("x-forwarded-for", "1.2.3.4"),
+    ];
     assert_eq!(send(Method::GET, &url, &headers, "").await.status, 200);
     let seen = upstream.seen("/blobs/").pop().unwrap();
     assert_eq!(seen.headers["accept-encoding"], "identity");

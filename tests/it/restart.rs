@@ -13,7 +13,8 @@ async fn a_restart_between_two_requests_changes_nothing() {
     let own = TinyLayer::new("bar.txt", "own");
     let request = json!({"containerImage": "up.test/library/app:v1", "containerConfig": {"layers": [own.json(&own.data())]}});
     let token = post(&proxy.url("/container-token"), &request).await.json()["containerToken"].clone();
-    let names = [("library/app".to_string(), &tiny), (format!("wt/{}/library/app", token.as_str().unwrap()), &own)];
+    let names =
+        [("library/app".to_string(), &tiny), (format!("wt/{}/library/app", token.as_str().unwrap()), &own)];
 
     let mut manifests = Vec::new();
     for (name, _) in &names {
@@ -41,8 +42,10 @@ async fn the_same_image_has_the_same_digest_in_every_process() {
     let upstream = Upstream::start().await;
     Image::push(&upstream, Some("v1"), "amd64", b"x");
     let tiny = TinyLayer::new("foo.txt", "hello");
-    let (one, two) =
-        (Proxy::augmenting(&upstream, &tiny, &["/entry"]).await, Proxy::augmenting(&upstream, &tiny, &["/entry"]).await);
+    let (one, two) = (
+        Proxy::augmenting(&upstream, &tiny, &["/entry"]).await,
+        Proxy::augmenting(&upstream, &tiny, &["/entry"]).await,
+    );
     let ask = async |proxy: &Proxy| get(&proxy.url("/v2/library/app/manifests/v1")).await.body;
     assert_eq!(ask(&one).await, ask(&two).await);
 }

@@ -94,9 +94,13 @@ fn is_metric(text: &str) -> bool {
 #[test]
 fn every_metric_is_used() {
     let names = read("src/telemetry/names.rs");
-    let constants = names.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once(": &str"));
-    let elsewhere: String =
-        sources("src").into_iter().filter(|(path, _)| !path.ends_with("telemetry/names.rs")).map(|(_, text)| text).collect();
+    let constants =
+        names.lines().filter_map(|line| line.trim().strip_prefix("pub const ")?.split_once(": &str"));
+    let elsewhere: String = sources("src")
+        .into_iter()
+        .filter(|(path, _)| !path.ends_with("telemetry/names.rs"))
+        .map(|(_, text)| text)
+        .collect();
     for (constant, _) in constants {
         assert!(elsewhere.contains(constant), "{constant} is described and never recorded");
     }
@@ -115,7 +119,17 @@ fn every_configuration_key_is_documented() {
 #[test]
 fn there_is_one_tls_provider_and_no_second_http_stack() {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--package", "wave-registry"])
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--package",
+            "wave-registry",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo is there");

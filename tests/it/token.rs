@@ -55,7 +55,11 @@ async fn a_tokens_own_config_replaces_the_default_layer() {
     assert_eq!(config["config"]["WorkingDir"], "/w");
     assert_eq!(config["config"]["Cmd"], json!(["c"]));
     let env = config["config"]["Env"].as_array().unwrap();
-    assert!(env.contains(&json!("PATH=/own")) && env.contains(&json!("A=b")) && !env.contains(&json!("PATH=/bin")));
+    assert!(
+        env.contains(&json!("PATH=/own"))
+            && env.contains(&json!("A=b"))
+            && !env.contains(&json!("PATH=/bin"))
+    );
     let (name, _) = target(&reply);
     let layer = get(&proxy.url(&format!("/v2/{name}/blobs/{}", own.digest))).await;
     assert_eq!(layer.body, own.gzip);
@@ -92,7 +96,8 @@ async fn a_pinned_image_stays_pinned() {
     let manifest = get(&proxy.url(&format!("/v2/{name}/manifests/{reference}"))).await;
     assert_eq!(Digest::sha256(&manifest.body).to_string(), reference);
     assert_eq!(config(&proxy, &reply).await["rootfs"]["diff_ids"][1], own.diff_id.to_string());
-    let plain = mint(&proxy, &json!({"containerImage": format!("up.test/library/app@{}", image.manifest)})).await;
+    let plain =
+        mint(&proxy, &json!({"containerImage": format!("up.test/library/app@{}", image.manifest)})).await;
     assert_eq!(target(&plain).1, image.manifest.to_string());
 }
 
@@ -113,8 +118,10 @@ async fn minting_contacts_nobody() {
 async fn a_layer_from_a_url_streams_through_verified() {
     let (good, bad) = (TinyLayer::new("foo.txt", "good"), TinyLayer::new("foo.txt", "bad!"));
     let bytes = good.gzip.clone();
-    let upstream =
-        Upstream::scripted(move |seen| seen.path.starts_with("/layer").then(|| respond(200, &[], bytes.clone()))).await;
+    let upstream = Upstream::scripted(move |seen| {
+        seen.path.starts_with("/layer").then(|| respond(200, &[], bytes.clone()))
+    })
+    .await;
     Image::push(&upstream, Some("v1"), "amd64", b"x");
     let proxy = Proxy::with(&upstream, "  allow-private-layers: true\n").await;
     let location = format!("http://{}/layer.tar.gzip", upstream.address);
@@ -125,7 +132,10 @@ async fn a_layer_from_a_url_streams_through_verified() {
         let answer = crate::support::client::try_send(Method::GET, &url, &[], "").await;
         match right {
             true => assert_eq!(answer.unwrap().body, good.gzip),
-            false => assert!(answer.is_err() || answer.unwrap().status.is_server_error(), "wrong bytes never arrive whole"),
+            false => assert!(
+                answer.is_err() || answer.unwrap().status.is_server_error(),
+                "wrong bytes never arrive whole"
+            ),
         }
     }
 }
@@ -151,7 +161,8 @@ async fn requests_that_are_refused() {
     let both = json!({"containerImage": "a", "containerFile": "RlJPTSBh"});
     check(both, "Attributes 'containerImage' and 'containerFile' cannot be used in the same request").await;
     check(json!({"containerFile": "RlJPTSBh"}), "not enabled").await;
-    check(json!({"containerImage": "http://docker.io/foo:latest"}), "Invalid container repository name").await;
+    check(json!({"containerImage": "http://docker.io/foo:latest"}), "Invalid container repository name")
+        .await;
     check(json!({"containerImage": "http:docker.io/foo:latest"}), "Invalid container image name").await;
     check(json!({"containerImage": "a b"}), "Invalid container image name").await;
     let platform = json!({"containerImage": "up.test/a:v1", "containerPlatform": "foo"});
@@ -166,7 +177,14 @@ async fn requests_that_are_refused() {
     check(changed("tarDigest", json!(Digest::sha256("other"))), "digest").await;
     check(changed("location", json!("/etc/passwd")), "Unsupported location type").await;
     check(changed("location", json!("file:///etc/passwd")), "Unsupported location type").await;
-    for private in ["http://169.254.169.254/x", "https://[::1]/x", "https://127.1/x", "https://0x7f.1/x", "https://2130706433/x", "https://user:pw@example.com/x"] {
+    for private in [
+        "http://169.254.169.254/x",
+        "https://[::1]/x",
+        "https://127.1/x",
+        "https://0x7f.1/x",
+        "https://2130706433/x",
+        "https://user:pw@example.com/x",
+    ] {
         let refused = post(&proxy.url("/container-token"), &changed("location", json!(private))).await;
         assert_eq!(refused.status, 400, "{private}");
     }
@@ -181,7 +199,9 @@ async fn a_token_is_for_its_image() {
     let proxy = Proxy::start(&upstream).await;
     let reply = mint(&proxy, &json!({"containerImage": "up.test/library/app:v1"})).await;
     let token = reply["containerToken"].as_str().unwrap();
-    get(&proxy.url(&format!("/v2/wt/{token}/library/other/manifests/v1"))).await.is_error(404, "NAME_UNKNOWN");
+    get(&proxy.url(&format!("/v2/wt/{token}/library/other/manifests/v1")))
+        .await
+        .is_error(404, "NAME_UNKNOWN");
 }
 
 #[tokio::test]

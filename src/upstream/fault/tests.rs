@@ -19,7 +19,7 @@ async fn error(what: What, status: u16, body: &str) -> (u16, Code, String) {
 
 #[tokio::test]
 async fn each_refusal_has_its_code() {
-    let tags = || What::Tags { n: None, last: None };
+    let tags = || What::Tags { n: None, last: None, more: vec![] };
     let check = async |what, status, want: (u16, Code)| {
         let (got, code, _) = error(what, status, "").await;
         assert_eq!((got, code), want, "{status}");

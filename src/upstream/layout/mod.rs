@@ -30,8 +30,8 @@ pub async fn answer(directory: &Path, fetch: &Fetch, limit: usize) -> Result<Res
             let file = file::open(&layout.path(digest)).await?.ok_or_else(|| unknown(fetch))?;
             answer::blob(fetch, digest, file).await
         }
-        What::Tags { n, last } => Ok(answer::tags(fetch, layout.tags()?, *n, last.as_deref())),
-        What::Referrers { subject, artifact_type } => {
+        What::Tags { n, last, .. } => Ok(answer::tags(fetch, layout.tags()?, *n, last.as_deref())),
+        What::Referrers { subject, artifact_type, .. } => {
             let referrers = document::referrers(&layout, subject, artifact_type.as_deref()).await?;
             Ok(answer::referrers(fetch, &referrers, artifact_type.is_some()))
         }

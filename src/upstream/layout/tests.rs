@@ -62,7 +62,7 @@ impl Drop for Dir {
 }
 
 fn tags(n: Option<u32>, last: Option<&str>) -> What {
-    What::Tags { n, last: last.map(Into::into) }
+    What::Tags { n, last: last.map(Into::into), more: vec![] }
 }
 
 fn manifest(reference: &str) -> What {
@@ -167,7 +167,7 @@ async fn referrers_of_a_subject() {
     let (one, two) = (dir.blob(refers("a/one").to_string()), dir.blob(refers("a/two").to_string()));
     dir.index(&[(subject, None), (one, None), (two, None)]);
     let ask = async |kind: Option<&str>| {
-        let what = What::Referrers { subject, artifact_type: kind.map(Into::into) };
+        let what = What::Referrers { subject, artifact_type: kind.map(Into::into), more: vec![] };
         let response = dir.get(what).await.unwrap();
         assert_eq!(header(&response, "content-type"), "application/vnd.oci.image.index.v1+json");
         let filters = response.headers().contains_key(headers::FILTERS_APPLIED);

@@ -59,6 +59,7 @@ pub fn index(registry: &Upstream, tag: &str, images: &[(&str, Image)]) -> Digest
             )
         })
         .collect();
-    let text = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{}]}}"#, entries.join(","));
+    let text =
+        format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{}]}}"#, entries.join(","));
     registry.manifest(Some(tag), OCI_INDEX, text)
 }

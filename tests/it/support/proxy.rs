@@ -75,10 +75,7 @@ impl Proxy {
     }
 
     async fn run(config: String, dir: TempDir) -> Proxy {
-        let loaded = config::Config::load(
-            &config::Source::File(write(&dir, &config)),
-            std::iter::empty(),
-        );
+        let loaded = config::Config::load(&config::Source::File(write(&dir, &config)), std::iter::empty());
         let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{config}"));
         let app = App::bind(loaded.config, metrics()).await.unwrap_or_else(|error| panic!("{error}"));
         let (address, admin) = (app.plain(), app.admin());

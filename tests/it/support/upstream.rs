@@ -63,7 +63,9 @@ impl Upstream {
                 });
                 tokio::spawn(async move {
                     // A connection that a test breaks off is no failure of the registry.
-                    let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+                    let _ = Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
@@ -150,7 +152,8 @@ fn stored(seen: &Seen, objects: &Objects) -> Answer {
     let digest = Digest::sha256(&content).to_string();
     let length = content.len().to_string();
     let head = seen.method == http::Method::HEAD;
-    let headers = [("content-type", &*media), ("docker-content-digest", &*digest), ("content-length", &*length)];
+    let headers =
+        [("content-type", &*media), ("docker-content-digest", &*digest), ("content-length", &*length)];
     match range(seen, content.len()) {
         Some(part) => {
             let content_range = format!("bytes {}-{}/{}", part.start, part.end - 1, content.len());
