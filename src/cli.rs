@@ -51,8 +51,8 @@ pub struct Pack {
     /// Directory whose contents become the layer.
     #[arg(value_name = "DIR", value_parser = config::file_name)]
     pub dir: PathBuf,
-    /// Where layer.tar.gzip and layer.json are put.
-    #[arg(long, value_name = "DIR", default_value = "pack/layers", value_parser = config::file_name)]
+    /// layers/layer.tar.gzip and layers/layer.json are put below this.
+    #[arg(long, value_name = "DIR", default_value = "pack", value_parser = config::file_name)]
     pub output: PathBuf,
     /// gzip level, 0 to 9.
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(0..=9))]
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn verbs() {
         let Verb::Pack(pack) = parse("pack layer/rootfs --level 9").unwrap().verb else { panic!() };
-        assert_eq!((pack.level, pack.output.to_str()), (9, Some("pack/layers")));
+        assert_eq!((pack.level, pack.output.to_str()), (9, Some("pack")));
         let args = "token alpine --endpoint https://r.io --config-env A=b --config-env C= --tower-token hunter2 -o json";
         let Verb::Token(token) = parse(args).unwrap().verb else { panic!() };
         assert_eq!((token.client.endpoint.as_str(), token.client.output), ("https://r.io/", Output::Json));

@@ -1,5 +1,7 @@
 //! `wave`: arguments, configuration, runtime, application, exit code.
 
+mod tools;
+
 use std::process::ExitCode;
 use wave_registry::app::App;
 use wave_registry::cli::{self, Command, Configured, FAILURE, USAGE, Verb};
@@ -18,7 +20,9 @@ fn main() -> ExitCode {
     match command.verb {
         Verb::Serve(configured) => serve(&configured, command.log_level),
         Verb::Check(configured) => check(&configured),
-        _ => ExitCode::from(FAILURE),
+        Verb::Pack(verb) => tools::pack(&verb).unwrap_or_else(|error| failure(&error)),
+        Verb::Token(verb) => tools::token(&verb).unwrap_or_else(|error| failure(&error)),
+        Verb::Inspect(verb) => tools::inspect(&verb).unwrap_or_else(|error| failure(&error)),
     }
 }
 
