@@ -3,7 +3,7 @@
 use super::{Envelope, Error, Side, render};
 use crate::body::Body;
 use futures_util::FutureExt as _;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
@@ -46,7 +46,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let envelope = envelope(request.method(), request.uri().path());
+        let envelope = Envelope::of(request.method(), request.uri().path());
         let response = std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
         Box::pin(async move {
             let outcome = match response {
@@ -59,15 +59,6 @@ where
                 Err(panic) => rescue(&panicked(&*panic), envelope),
             })
         })
-    }
-}
-
-/// Which envelope the caller of this method and path understands.
-fn envelope(method: &Method, path: &str) -> Envelope {
-    match (path == "/v2" || path.starts_with("/v2/"), method) {
-        (_, &Method::HEAD) => Envelope::Head,
-        (true, _) => Envelope::Registry,
-        (false, _) => Envelope::Control,
     }
 }
 
@@ -102,6 +93,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 mod tests {
     use super::*;
     use crate::oci::Code;
+    use http::Method;
     use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 
     async fn answer(method: Method, path: &str, error: Error) -> (u16, String) {

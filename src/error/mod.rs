@@ -44,6 +44,15 @@ pub enum Side {
     Upstream,
 }
 
+/// What a response that renders an error tells the layers above: its code and whose fault it was, as an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blame {
+    /// The code.
+    pub code: Code,
+    /// Whose fault.
+    pub side: Side,
+}
+
 impl Error {
     /// An error with the code's own status.
     pub fn new(code: Code, side: Side, message: impl Into<Cow<'static, str>>) -> Error {

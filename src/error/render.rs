@@ -1,9 +1,9 @@
 //! Errors as responses: the registry's envelope under `/v2`, the control plane's elsewhere.
 
-use super::Error;
+use super::{Blame, Error};
 use crate::body::Body;
 use crate::oci::headers;
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Method, Response, header};
 
 /// Which JSON an error is wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,18 @@ pub enum Envelope {
     Head,
 }
 
-/// The response for `error`. `429` and `503` carry `Retry-After`, `401` carries `WWW-Authenticate`.
+impl Envelope {
+    /// What the caller of this method and path understands.
+    pub fn of(method: &Method, path: &str) -> Envelope {
+        match (path == "/v2" || path.starts_with("/v2/"), method) {
+            (_, &Method::HEAD) => Envelope::Head,
+            (true, _) => Envelope::Registry,
+            (false, _) => Envelope::Control,
+        }
+    }
+}
+
+/// The response for `error`, with its [`Blame`] as an extension. `429` and `503` carry `Retry-After`, `401` carries `WWW-Authenticate`.
 pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
     let content = match envelope {
         Envelope::Registry | Envelope::Head => registry(error),
@@ -29,6 +40,7 @@ pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
         _ => Body::full(content),
     });
     *response.status_mut() = error.status();
+    response.extensions_mut().insert(Blame { code: error.code(), side: error.side() });
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, headers::JSON);
     fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
