@@ -5,6 +5,7 @@
 //! other registries, `state` keeps what outlives the process.
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod admission;
 pub mod auth;
 pub mod body;

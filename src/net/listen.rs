@@ -1,0 +1,272 @@
+//! Listening: bind, accept, back off, and one task for each connection.
+
+use super::sniff::{Speaks, decline_tls, peek};
+use super::{Peer, Scheme, Service, Watch, serve};
+use crate::config;
+use crate::telemetry::names;
+use metrics::{Gauge, counter, gauge};
+use rustls::ServerConfig;
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+
+/// A bound listener.
+pub struct Listener {
+    socket: TcpListener,
+    /// The label in metrics.
+    name: &'static str,
+    tls: Option<TlsAcceptor>,
+}
+
+/// What connections may cost. Clones share one allowance of connections.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections of all listeners that share this.
+    pub connections: Arc<Semaphore>,
+    /// From accept, or the previous response, to the end of a request's head.
+    pub header: Duration,
+    /// For a TLS handshake.
+    pub tls: Duration,
+    /// How long a client may leave a response unread.
+    pub stall: Duration,
+}
+
+/// Connections that the kernel completes ahead of us.
+const BACKLOG: i32 = 1024;
+/// First and longest pause after a failed accept.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+impl Limits {
+    /// As configured.
+    pub fn new(server: &config::Server) -> Limits {
+        Limits {
+            connections: Arc::new(Semaphore::new(server.max_connections)),
+            header: server.header_timeout,
+            tls: server.tls_timeout,
+            stall: server.stall_timeout,
+        }
+    }
+}
+
+impl Listener {
+    /// Binds the listener for HTTP in the clear; on `[::]` it serves IPv4 too. Needs a runtime.
+    pub fn plain(address: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener { socket: bind(address)?, name: "plain", tls: None })
+    }
+
+    /// Binds the listener for HTTPS. Needs a runtime.
+    pub fn tls(address: SocketAddr, config: Arc<ServerConfig>) -> io::Result<Listener> {
+        Ok(Listener { socket: bind(address)?, name: "tls", tls: Some(config.into()) })
+    }
+
+    /// Binds the operator's listener, which is counted apart. Needs a runtime.
+    pub fn admin(address: SocketAddr) -> io::Result<Listener> {
+        Ok(Listener { socket: bind(address)?, name: "admin", tls: None })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Accepts until the drain begins; ends when the last connection has.
+    pub async fn serve(self, service: Service, limits: Limits, mut watch: Watch) {
+        let Listener { socket, name, tls } = self;
+        let connections = TaskTracker::new();
+        let open = gauge!(names::CONNECTIONS, "listener" => name);
+        let mut pause = PAUSE.0;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = watch.draining() => break,
+                accepted = accept(&socket, &limits) => accepted,
+            };
+            match accepted {
+                Ok((stream, address, permit)) => {
+                    pause = PAUSE.0;
+                    counter!(names::CONNECTIONS_ACCEPTED, "listener" => name).increment(1);
+                    let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
+                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    let connection = Connection {
+                        peer: Peer { address, scheme },
+                        tls: tls.clone(),
+                        service: service.clone(),
+                        limits: limits.clone(),
+                        watch: watch.clone(),
+                    };
+                    let open = Open::new(open.clone(), permit);
+                    connections.spawn(async move {
+                        let ended = connection.run(stream).await;
+                        counter!(names::CONNECTIONS_CLOSED, "listener" => name, "reason" => ended)
+                            .increment(1);
+                        drop(open);
+                    });
+                }
+                Err(error) if concerns_one(&error) => {}
+                Err(error) => {
+                    // Out of file descriptors or memory: whoever holds them has to end first.
+                    counter!(names::ACCEPT_ERRORS, "listener" => name).increment(1);
+                    tracing::warn!(%error, listener = name, "unable to accept connections");
+                    tokio::select! {
+                        () = watch.draining() => break,
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
+                    }
+                }
+            }
+        }
+        drop(socket);
+        connections.close();
+        connections.wait().await;
+    }
+}
+
+/// One accepted connection on its way to HTTP.
+struct Connection {
+    peer: Peer,
+    tls: Option<TlsAcceptor>,
+    service: Service,
+    limits: Limits,
+    watch: Watch,
+}
+
+/// An open connection: counted, and one of those allowed.
+struct Open {
+    open: Gauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Returns why it ended, as the metric says it.
+    async fn run(self, stream: TcpStream) -> &'static str {
+        let mut watch = self.watch.clone();
+        if let Err(error) = tune(&stream, self.limits.stall) {
+            tracing::debug!(%error, peer = %self.peer.address, "unable to set socket options");
+            return "error";
+        }
+        tokio::select! {
+            ended = self.speak(stream) => ended,
+            () = watch.aborted() => "aborted",
+        }
+    }
+
+    async fn speak(self, stream: TcpStream) -> &'static str {
+        match self.tls.clone() {
+            Some(tls) => self.speak_tls(tls, stream).await,
+            None => self.speak_plain(stream).await,
+        }
+    }
+
+    async fn speak_plain(self, stream: TcpStream) -> &'static str {
+        let Connection { peer, service, limits, mut watch, .. } = self;
+        let speaks = tokio::select! {
+            speaks = timeout(limits.header, peek(&stream)) => speaks,
+            () = watch.draining() => return "done",
+        };
+        let ended = match speaks {
+            Err(_late) => return "silent",
+            Ok(Err(_)) => return "error",
+            Ok(Ok(Speaks::Nothing)) => return "done",
+            Ok(Ok(Speaks::Tls)) => {
+                decline_tls(stream).await;
+                return "wrong-protocol";
+            }
+            Ok(Ok(Speaks::Http1)) => serve::http1(stream, service, peer, &limits, watch).await,
+            Ok(Ok(Speaks::Http2)) => serve::http2(stream, service, peer, &limits, watch).await,
+        };
+        reason(ended, peer)
+    }
+
+    async fn speak_tls(self, tls: TlsAcceptor, stream: TcpStream) -> &'static str {
+        let Connection { peer, service, limits, mut watch, .. } = self;
+        let handshake = tokio::select! {
+            handshake = timeout(limits.tls, tls.accept(stream)) => handshake,
+            () = watch.draining() => return "done",
+        };
+        let outcome = |outcome| counter!(names::TLS_HANDSHAKES, "outcome" => outcome).increment(1);
+        let stream = match handshake {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, peer = %peer.address, "TLS handshake failed");
+                outcome("failed");
+                return "handshake";
+            }
+            Err(_late) => {
+                outcome("timeout");
+                return "handshake";
+            }
+        };
+        outcome("ok");
+        let ended = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => serve::http2(stream, service, peer, &limits, watch).await,
+            _ => serve::http1(stream, service, peer, &limits, watch).await,
+        };
+        reason(ended, peer)
+    }
+}
+
+impl Open {
+    fn new(open: Gauge, permit: OwnedSemaphorePermit) -> Open {
+        open.increment(1.0);
+        Open { open, _permit: permit }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.open.decrement(1.0);
+    }
+}
+
+/// A socket for `address`. A wildcard of IPv6 takes IPv4 connections too, whatever the system's default is.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    // Or a restart would have to wait for connections of the last process to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// The next connection, once it is allowed: until then clients wait in the kernel's queue.
+async fn accept(
+    socket: &TcpListener,
+    limits: &Limits,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let permit = limits.connections.clone().acquire_owned().await.expect("the semaphore is never closed");
+    let (stream, address) = socket.accept().await?;
+    Ok((stream, address, permit))
+}
+
+/// The kernel resets a client that acknowledges nothing, or reads nothing, for `stall` (tcp(7), `TCP_USER_TIMEOUT`).
+fn tune(stream: &TcpStream, stall: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_user_timeout(Some(stall))
+}
+
+/// Does this failure concern one connection that went away before we took it?
+fn concerns_one(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn reason(ended: hyper::Result<()>, peer: Peer) -> &'static str {
+    match ended {
+        Ok(()) => "done",
+        Err(error) if error.is_timeout() => "silent",
+        Err(error) => {
+            tracing::debug!(%error, peer = %peer.address, "connection ended");
+            "error"
+        }
+    }
+}

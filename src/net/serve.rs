@@ -1,0 +1,137 @@
+//! One connection: HTTP/1.1 or HTTP/2 over whatever carries it.
+
+use super::pace::{Paced, Streams};
+use super::{Limits, Peer, Service, Watch};
+use crate::body::Body;
+use crate::error::{Envelope, Error, render};
+use crate::oci::Code;
+use crate::telemetry::names;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::counter;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::ServiceExt as _;
+
+/// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs nothing.
+const HEAD: usize = 64 * 1024;
+/// Bytes of a request target; more is 414 (RFC 9110, 15.5.15).
+const TARGET: usize = 8 * 1024;
+const STREAMS: u32 = 128;
+const HEADER_LIST: u32 = 16 * 1024;
+/// Streams that a client may reset before we have looked at them (CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+const LOCAL_RESETS: usize = 1024;
+/// Requests have small bodies or none.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+const PING: Duration = Duration::from_secs(20);
+const PONG: Duration = Duration::from_secs(10);
+
+/// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over.
+pub(super) async fn http1<I>(
+    io: I,
+    service: Service,
+    peer: Peer,
+    limits: &Limits,
+    mut watch: Watch,
+) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let answer = service_fn(move |request| edge(service.clone(), request, peer));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header)
+        .max_buf_size(HEAD)
+        .writev(true)
+        .serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = &mut connection => return result,
+        () = watch.draining() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Serves HTTP/2 until the client closes, no stream is opened for the header timeout, or the drain is over.
+pub(super) async fn http2<I>(
+    io: I,
+    service: Service,
+    peer: Peer,
+    limits: &Limits,
+    mut watch: Watch,
+) -> hyper::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let answer = service_fn(move |request| {
+        let answer = edge(service.clone(), request, peer);
+        async move { answer.await.map(|response| response.map(Paced::new)) }
+    });
+    let streams = Streams::new(limits.stall);
+    let activity = streams.activity();
+    let connection = http2::Builder::new(streams)
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PONG)
+        .serve_connection(TokioIo::new(io), answer);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        result = &mut connection => return result,
+        () = watch.draining() => {}
+        () = activity.idle_for(limits.header) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not take for ever.
+    tokio::select! {
+        result = &mut connection => result,
+        () = activity.idle_for(limits.header) => Ok(()),
+    }
+}
+
+async fn edge(
+    service: Service,
+    mut request: Request<Incoming>,
+    peer: Peer,
+) -> Result<Response<Body>, Infallible> {
+    if let Some(refusal) = refuse(&request) {
+        return Ok(refusal);
+    }
+    request.extensions_mut().insert(peer);
+    service.oneshot(request).await
+}
+
+/// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is how requests
+/// are smuggled past whoever ignores it (RFC 9110, 9.3.1). Such a connection is not used again.
+fn refuse(request: &Request<Incoming>) -> Option<Response<Body>> {
+    let (method, uri) = (request.method(), request.uri());
+    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let (reason, error) = if target > TARGET {
+        let error = Error::client(Code::NameInvalid, "the request target is too long");
+        ("uri-too-long", error.with_status(StatusCode::URI_TOO_LONG))
+    } else if matches!(*method, Method::GET | Method::HEAD) && !request.body().is_end_stream() {
+        let error = Error::client(Code::Unsupported, "this request must not have content");
+        ("unexpected-body", error.with_status(StatusCode::BAD_REQUEST))
+    } else {
+        return None;
+    };
+    counter!(names::REQUESTS_REJECTED, "reason" => reason).increment(1);
+    let mut response = render(&error, Envelope::of(method, uri.path()));
+    if request.version() < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Some(response)
+}

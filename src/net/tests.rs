@@ -1,0 +1,8 @@
+//! Connections over loopback.
+
+mod support;
+
+mod drain;
+mod http1;
+mod http2;
+mod tls;

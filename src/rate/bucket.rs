@@ -1,0 +1,61 @@
+//! A token bucket that is one point in time.
+
+use crate::config::Quota;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// `count` at once, then one every `per / count` (the generic cell rate algorithm).
+#[derive(Debug)]
+pub(super) struct Bucket {
+    /// When the bucket will be full again.
+    full: Instant,
+    /// For one token to come back.
+    interval: Duration,
+    /// For all of them.
+    per: Duration,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub(super) fn new(quota: Quota) -> Arc<Mutex<Bucket>> {
+        let Quota { count, per } = quota;
+        Arc::new(Mutex::new(Bucket { full: Instant::now(), interval: per / count.max(1), per }))
+    }
+
+    /// Takes a token, or says after which time there will be one.
+    pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        let full = self.full.max(now) + self.interval;
+        match full.checked_duration_since(now + self.per) {
+            None | Some(Duration::ZERO) => {
+                self.full = full;
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_a_steady_flow() {
+        let bucket = Bucket::new(Quota { count: 3, per: Duration::from_secs(30) });
+        let mut bucket = bucket.lock().unwrap();
+        let start = bucket.full;
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for _ in 0..3 {
+            assert_eq!(bucket.take(at(0)), Ok(()));
+        }
+        assert_eq!(bucket.take(at(0)), Err(Duration::from_secs(10)));
+        assert_eq!(bucket.take(at(9)), Err(Duration::from_secs(1)));
+        assert_eq!(bucket.take(at(10)), Ok(()));
+        assert_eq!(bucket.take(at(10)), Err(Duration::from_secs(10)));
+        for _ in 0..3 {
+            assert_eq!(bucket.take(at(100)), Ok(()));
+        }
+        assert!(bucket.take(at(100)).is_err());
+    }
+}

@@ -1,0 +1,152 @@
+//! The record of one request, from its first byte to the end of its response body.
+
+use super::kind::masked;
+use super::{Kind, names};
+use crate::body::{End, Watch};
+use crate::error::Blame;
+use crate::net::Peer;
+use http::{HeaderValue, Method, Request, Response, header};
+use metrics::{counter, gauge, histogram};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Are access lines written?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    On,
+    Off,
+}
+
+/// A request in flight. It counts itself, and tells how it ended even when it is dropped before it had a response.
+pub(super) struct Record {
+    access: Access,
+    kind: Kind,
+    method: &'static str,
+    path: String,
+    id: HeaderValue,
+    peer: Option<Peer>,
+    agent: Option<HeaderValue>,
+    started: Instant,
+    head: Option<Head>,
+    ended: bool,
+}
+
+struct Head {
+    status: u16,
+    blame: Option<Blame>,
+    after: std::time::Duration,
+}
+
+impl Record {
+    pub(super) fn start<B>(request: &Request<B>, id: HeaderValue, access: Access) -> Record {
+        gauge!(names::REQUESTS_IN_FLIGHT).increment(1.0);
+        let agent = request.headers().get(header::USER_AGENT).cloned();
+        Record {
+            access,
+            kind: Kind::of(request.uri().path()),
+            method: method(request.method()),
+            path: masked(request.uri().path()),
+            id,
+            peer: request.extensions().get::<Peer>().copied(),
+            agent: agent.filter(|_| access == Access::On),
+            started: Instant::now(),
+            head: None,
+            ended: false,
+        }
+    }
+
+    /// The span around everything that happens below.
+    pub(super) fn span(&self) -> tracing::Span {
+        let (id, kind) = (self.id.to_str().unwrap_or_default(), self.kind.as_str());
+        tracing::info_span!("request", id, method = self.method, kind, path = self.path)
+    }
+
+    pub(super) fn id(&self) -> HeaderValue {
+        self.id.clone()
+    }
+
+    /// Notes the head of the response.
+    pub(super) fn head<B>(&mut self, response: &Response<B>) {
+        let (status, after) = (response.status(), self.started.elapsed());
+        let blame = response.extensions().get::<Blame>().copied();
+        // A status that no registration names would be a label value of an upstream's choosing.
+        let label =
+            status.canonical_reason().map_or_else(|| Arc::from("other"), |_| Arc::from(status.as_str()));
+        let (code, side) = blame.map_or(("none", "none"), |blame| (blame.code.as_str(), blame.side.as_str()));
+        let kind = self.kind.as_str();
+        counter!(names::REQUESTS, "kind" => kind, "status" => label, "code" => code, "side" => side)
+            .increment(1);
+        histogram!(names::REQUEST_HEAD, "kind" => kind).record(after);
+        self.head = Some(Head { status: status.as_u16(), blame, after });
+    }
+
+    fn finish(&mut self, end: End, bytes: u64) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let (kind, took) = (self.kind.as_str(), self.started.elapsed());
+        gauge!(names::REQUESTS_IN_FLIGHT).decrement(1.0);
+        counter!(names::STREAMS, "kind" => kind, "end" => end.as_str()).increment(1);
+        counter!(names::RESPONSE_BYTES, "kind" => kind).increment(bytes);
+        histogram!(names::REQUEST_DURATION, "kind" => kind).record(took);
+        if self.head.is_none() {
+            counter!(names::REQUESTS, "kind" => kind, "status" => "none", "code" => "none", "side" => "client")
+                .increment(1);
+        }
+        if self.access == Access::On {
+            self.line(end, bytes, took);
+        }
+    }
+
+    fn line(&self, end: End, bytes: u64, took: std::time::Duration) {
+        let head = self.head.as_ref();
+        tracing::info!(
+            target: "access",
+            id = self.id.to_str().unwrap_or_default(),
+            peer = self.peer.map(|peer| tracing::field::display(peer.address)),
+            scheme = self.peer.map(|peer| peer.scheme.as_str()),
+            method = self.method,
+            kind = self.kind.as_str(),
+            path = self.path,
+            status = head.map(|head| head.status),
+            code = head.and_then(|head| head.blame).map(|blame| blame.code.as_str()),
+            bytes,
+            head_ms = head.map(|head| head.after.as_secs_f64() * 1e3),
+            ms = took.as_secs_f64() * 1e3,
+            end = end.as_str(),
+            agent = self.agent.as_ref().map(short),
+        );
+    }
+}
+
+impl Watch for Record {
+    fn end(mut self: Box<Self>, end: End, bytes: u64) {
+        self.finish(end, bytes);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.finish(End::Dropped, 0);
+    }
+}
+
+/// Methods are words a client may make up; access lines say the known ones.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The name of the client's program: what a header line may print, at most 128 characters of it.
+fn short(agent: &HeaderValue) -> &str {
+    let text = agent.to_str().unwrap_or("unprintable");
+    &text[..text.len().min(128)]
+}

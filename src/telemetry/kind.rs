@@ -1,0 +1,126 @@
+//! What a request asks for, as metrics and access lines say it, and its path as they may say it.
+
+use crate::grant::Token;
+use crate::oci::path::{Object, Path};
+use percent_encoding::percent_decode_str;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// `/v2/`
+    Ping,
+    /// A manifest or index.
+    Manifest,
+    /// A blob.
+    Blob,
+    /// `tags/list`
+    Tags,
+    /// Referrers.
+    Referrers,
+    /// A path under `/v2` that is none of the API's.
+    Invalid,
+    /// Everything outside `/v2`.
+    Control,
+}
+
+/// Longest path in an access line, in characters.
+const PATH_LIMIT: usize = 512;
+
+impl Kind {
+    /// The kind of a request for this path.
+    pub fn of(path: &str) -> Kind {
+        if path != "/v2" && !path.starts_with("/v2/") {
+            return Kind::Control;
+        }
+        match Path::parse(path) {
+            Ok(Path::Ping) => Kind::Ping,
+            Ok(Path::Object { object: Object::Manifest(_), .. }) => Kind::Manifest,
+            Ok(Path::Object { object: Object::Blob(_), .. }) => Kind::Blob,
+            Ok(Path::Object { object: Object::Tags, .. }) => Kind::Tags,
+            Ok(Path::Object { object: Object::Referrers(_), .. }) => Kind::Referrers,
+            Err(_) => Kind::Invalid,
+        }
+    }
+
+    /// The label in metrics and access lines.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Ping => "ping",
+            Kind::Manifest => "manifest",
+            Kind::Blob => "blob",
+            Kind::Tags => "tags",
+            Kind::Referrers => "referrers",
+            Kind::Invalid => "invalid",
+            Kind::Control => "control",
+        }
+    }
+}
+
+/// The path without what entitles to anything: a component that is a token, or that follows `wt`, keeps four
+/// characters at most. Components are looked at decoded, as the router does, and printed as they came.
+pub(super) fn masked(path: &str) -> String {
+    let mut text = String::with_capacity(path.len().min(PATH_LIMIT));
+    let mut after_wt = false;
+    for (place, component) in path.split('/').enumerate() {
+        if place > 0 {
+            text.push('/');
+        }
+        let decoded = percent_decode_str(component).decode_utf8_lossy();
+        match decoded.parse::<Token>() {
+            Ok(token) => text.push_str(&token.to_string()),
+            Err(_) if after_wt && !component.is_empty() => text.push_str("***"),
+            Err(_) => text.push_str(component),
+        }
+        after_wt = decoded == "wt";
+        if text.len() > PATH_LIMIT {
+            text.truncate(text.floor_char_boundary(PATH_LIMIT));
+            text.push_str("...");
+            break;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        assert_eq!(Kind::of("/v2/"), Kind::Ping);
+        assert_eq!(Kind::of("/v2/library/busybox/manifests/latest"), Kind::Manifest);
+        assert_eq!(Kind::of("/v2/a/tags/list"), Kind::Tags);
+        assert_eq!(Kind::of("/v2/a/b/c"), Kind::Invalid);
+        assert_eq!(Kind::of("/container-token"), Kind::Control);
+        assert_eq!(Kind::of("/v2x"), Kind::Control);
+    }
+
+    #[test]
+    fn tokens_never_reach_a_line() {
+        let token = Token::mint().unwrap();
+        let secret = token.expose();
+        let start = &secret[..4];
+        for (path, shown) in [
+            (
+                format!("/v2/wt/{secret}/library/a/manifests/b"),
+                format!("/v2/wt/{start}***/library/a/manifests/b"),
+            ),
+            (format!("/v2/%77t/{secret}/a/manifests/b"), format!("/v2/%77t/{start}***/a/manifests/b")),
+            (
+                format!("/v2/wt/%{:02x}{}/a", secret.as_bytes()[0], &secret[1..]),
+                format!("/v2/wt/{start}***/a"),
+            ),
+            (format!("/v1alpha2/container/{secret}"), format!("/v1alpha2/container/{start}***")),
+            (format!("/v2/wt/x{secret}/a/manifests/b"), "/v2/wt/***/a/manifests/b".into()),
+            ("/v2/wt/0123456789ab/a/tags/list".into(), "/v2/wt/***/a/tags/list".into()),
+            ("/v2/library/a/tags/list".into(), "/v2/library/a/tags/list".into()),
+        ] {
+            assert_eq!(masked(&path), shown);
+        }
+    }
+
+    #[test]
+    fn long_paths_are_cut() {
+        assert_eq!(masked(&format!("/{}", "x".repeat(60_000))).len(), PATH_LIMIT + 3);
+    }
+}

@@ -1,0 +1,149 @@
+//! Every metric: name, kind, unit, labels and meaning, in one table.
+//!
+//! Label values come from closed sets or are a configured registry alias (`other` for the rest). A host, a
+//! repository, a digest, a token or a user agent never becomes a label.
+
+use metrics::Unit;
+
+/// One metric as `/metrics` explains it.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// What is counted or measured.
+    pub unit: Unit,
+    /// The labels it carries.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub help: &'static str,
+}
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution over [`BUCKETS`].
+    Histogram,
+}
+
+/// Upper bounds of all histograms in seconds: from a cached manifest to a blob over a slow line.
+pub const BUCKETS: &[f64] = &[
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+    1800.0,
+];
+
+macro_rules! metrics_table {
+    ($($constant:ident = $name:literal, $kind:ident, $unit:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: &str = $name;)*
+
+        /// All metrics.
+        pub const ALL: &[Metric] = &[$(Metric {
+            name: $name,
+            kind: Kind::$kind,
+            unit: Unit::$unit,
+            labels: &[$($label),*],
+            help: $help,
+        }),*];
+    };
+}
+
+metrics_table! {
+    REQUESTS = "wave_requests_total", Counter, Count, ["kind", "status", "code", "side"],
+        "Requests answered, by what was asked for, status, error code and whose fault (`none` when there was no error).";
+    REQUEST_HEAD = "wave_request_head_seconds", Histogram, Seconds, ["kind"],
+        "Time from a request to the head of its response.";
+    REQUEST_DURATION = "wave_request_duration_seconds", Histogram, Seconds, ["kind"],
+        "Time from a request to the end of its response body.";
+    REQUESTS_IN_FLIGHT = "wave_requests_in_flight", Gauge, Count, [],
+        "Requests whose response body has not ended.";
+    RESPONSE_BYTES = "wave_response_bytes_total", Counter, Bytes, ["kind"],
+        "Payload bytes sent to clients.";
+    STREAMS = "wave_response_bodies_total", Counter, Count, ["kind", "end"],
+        "Response bodies by how they ended: `complete`, `failed` (the source broke) or `dropped` (the client left).";
+    REQUESTS_REJECTED = "wave_requests_rejected_total", Counter, Count, ["reason"],
+        "Requests refused before they were looked at: `uri-too-long` or `unexpected-body`.";
+
+    CONNECTIONS = "wave_connections", Gauge, Count, ["listener"],
+        "Open client connections.";
+    CONNECTIONS_ACCEPTED = "wave_connections_accepted_total", Counter, Count, ["listener"],
+        "Client connections accepted.";
+    CONNECTIONS_CLOSED = "wave_connections_closed_total", Counter, Count, ["listener", "reason"],
+        "Client connections by why they ended: `done`, `error`, `silent`, `wrong-protocol`, `handshake`, `aborted`.";
+    STALLED = "wave_client_stalls_total", Counter, Count, [],
+        "HTTP/2 streams reset because the client had stopped reading; over HTTP/1 the kernel ends the connection.";
+    ACCEPT_ERRORS = "wave_accept_errors_total", Counter, Count, ["listener"],
+        "Connections that could not be accepted, mostly for want of file descriptors.";
+    TLS_HANDSHAKES = "wave_tls_handshakes_total", Counter, Count, ["outcome"],
+        "TLS handshakes: `ok`, `failed` or `timeout`.";
+    TLS_RELOADS = "wave_tls_reloads_total", Counter, Count, ["outcome"],
+        "Changed certificates: `ok`, or `failed`, when the old one stays.";
+
+    ADMITTED = "wave_admission_in_flight", Gauge, Count, ["pool"],
+        "Permits held, by pool.";
+    REFUSED = "wave_admission_refused_total", Counter, Count, ["pool"],
+        "Requests refused because their pool was exhausted.";
+    PULLS = "wave_pulls_total", Counter, Count, ["caller", "outcome"],
+        "Pulls as the rate limit counts them, `counted` or `limited`, of `anonymous` and `authenticated` callers.";
+    LOG_LINES_DROPPED = "wave_log_lines_dropped_total", Counter, Count, [],
+        "Log lines dropped because the reader of standard error was too slow.";
+
+    CACHE_LOOKUPS = "wave_cache_lookups_total", Counter, Count, ["outcome"],
+        "Lookups of derivations: `hit`, `leader`, `follower` or `failed`.";
+    CACHE_BYTES = "wave_cache_bytes", Gauge, Bytes, [],
+        "Weight of the derivations in memory.";
+    DERIVATION_DURATION = "wave_derivation_duration_seconds", Histogram, Seconds, ["registry"],
+        "Time to derive one image, its fetches included.";
+    UPSTREAM_ATTEMPTS = "wave_upstream_attempts_total", Counter, Count, ["registry", "outcome"],
+        "Requests to registries: `ok`, `refused`, `failed` or `retried`.";
+    UPSTREAM_TOKENS = "wave_upstream_tokens_total", Counter, Count, ["registry", "outcome"],
+        "Tokens asked of registries' token services: `ok` or `failed`.";
+    UPSTREAM_REDIRECTS = "wave_upstream_redirects_total", Counter, Count, ["registry"],
+        "Redirects followed for registries.";
+    GRANTS = "wave_grants", Gauge, Count, [],
+        "Live container tokens.";
+    GRANTS_BYTES = "wave_grants_bytes", Gauge, Bytes, [],
+        "Recipes and inline layers of live container tokens.";
+    STATE_GRANTS = "wave_state_grants", Gauge, Count, [],
+        "Grants in the state file.";
+    STATE_ROOTS = "wave_state_roots", Gauge, Count, [],
+        "Roots in the state file.";
+    STATE_COMMITS = "wave_state_commits_total", Counter, Count, [],
+        "Transactions written to the state file.";
+    STATE_FAILURES = "wave_state_failures_total", Counter, Count, [],
+        "Transactions that could not be written.";
+}
+
+/// Tells the current recorder what each metric means.
+pub fn describe() {
+    for metric in ALL {
+        let Metric { name, unit, help, .. } = *metric;
+        match metric.kind {
+            Kind::Counter => metrics::describe_counter!(name, unit, help),
+            Kind::Gauge => metrics::describe_gauge!(name, unit, help),
+            Kind::Histogram => metrics::describe_histogram!(name, unit, help),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        let names: BTreeSet<_> = ALL.iter().map(|metric| metric.name).collect();
+        assert_eq!(names.len(), ALL.len(), "a name occurs twice");
+        for metric in ALL {
+            assert!(metric.name.starts_with("wave_"), "{}", metric.name);
+            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+            assert_eq!(metric.name.ends_with("_seconds"), metric.kind == Kind::Histogram, "{}", metric.name);
+            assert!(metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+}
