@@ -80,11 +80,16 @@ where
 }
 
 impl Activity {
-    /// How long there has been no stream; zero while there is one.
-    pub(super) fn idle(&self) -> Duration {
-        match self.open.load(Ordering::Acquire) {
-            0 => self.since.lock().expect("no panic while locked").elapsed(),
-            _ => Duration::ZERO,
+    /// Waits until there has been no stream for `period`, counted from now at the earliest.
+    pub(super) async fn idle_for(&self, period: Duration) {
+        let start = Instant::now();
+        loop {
+            let since = start.max(*self.since.lock().expect("no panic while locked"));
+            let idle = if self.open.load(Ordering::Acquire) == 0 { since.elapsed() } else { Duration::ZERO };
+            match period.checked_sub(idle) {
+                None | Some(Duration::ZERO) => return,
+                Some(left) => tokio::time::sleep(left).await,
+            }
         }
     }
 }

@@ -89,18 +89,17 @@ where
         .keep_alive_timeout(PONG)
         .serve_connection(TokioIo::new(io), answer);
     let mut connection = pin!(connection);
-    let idle = async {
-        while let Some(left) = limits.header.checked_sub(activity.idle()).filter(|left| !left.is_zero()) {
-            tokio::time::sleep(left).await;
-        }
-    };
     tokio::select! {
         result = &mut connection => return result,
         () = watch.draining() => {}
-        () = idle => {}
+        () = activity.idle_for(limits.header) => {}
     }
     connection.as_mut().graceful_shutdown();
-    connection.await
+    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not take for ever.
+    tokio::select! {
+        result = &mut connection => result,
+        () = activity.idle_for(limits.header) => Ok(()),
+    }
 }
 
 async fn edge(

@@ -6,6 +6,7 @@ use crate::pull::{Conditions, Demand, Place, Pull, Verb};
 use crate::secret::Secret;
 use crate::telemetry::testing;
 use crate::upstream::Registries;
+use tower::Layer as _;
 use tower_test::mock::{self, spawn_layer};
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -114,7 +114,7 @@ impl Record {
             head_ms = head.map(|head| head.after.as_secs_f64() * 1e3),
             ms = took.as_secs_f64() * 1e3,
             end = end.as_str(),
-            agent = self.agent.as_ref().map(|agent| short(agent)),
+            agent = self.agent.as_ref().map(short),
         );
     }
 }

@@ -75,7 +75,7 @@ metrics_table! {
     CONNECTIONS_CLOSED = "wave_connections_closed_total", Counter, Count, ["listener", "reason"],
         "Client connections by why they ended: `done`, `error`, `silent`, `wrong-protocol`, `handshake`, `aborted`.";
     STALLED = "wave_client_stalls_total", Counter, Count, [],
-        "Streams cut because the client had stopped reading.";
+        "HTTP/2 streams reset because the client had stopped reading; over HTTP/1 the kernel ends the connection.";
     ACCEPT_ERRORS = "wave_accept_errors_total", Counter, Count, ["listener"],
         "Connections that could not be accepted, mostly for want of file descriptors.";
     TLS_HANDSHAKES = "wave_tls_handshakes_total", Counter, Count, ["outcome"],

@@ -45,8 +45,10 @@ impl Lossy {
 
     /// Waits until all lines so far are written, but at most `wait`: the last thing before the process ends.
     pub fn flush(&self, wait: Duration) {
-        let (done, written) = mpsc::channel();
-        if self.queue.try_send(Entry::Mark(done)).is_ok() {
+        let (queue, (done, written)) = (self.queue.clone(), mpsc::channel());
+        // A full queue makes the mark wait, and only a thread can wait for it with a limit.
+        let marking = std::thread::Builder::new().spawn(move || queue.send(Entry::Mark(done)));
+        if marking.is_ok() {
             // Late or gone: the lines are lost either way.
             let _ = written.recv_timeout(wait);
         }

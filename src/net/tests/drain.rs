@@ -37,8 +37,6 @@ async fn a_body_in_flight_is_finished_and_nobody_new_comes_in() {
 
 #[tokio::test]
 async fn a_second_signal_cuts_what_is_in_flight() {
-    let Rig { address, .. } = Rig::start(limits());
-    drop(address);
     let rig = Rig::start(limits());
     let mut stream = in_flight(&rig).await;
     let (stops, signalled) = tokio::sync::mpsc::unbounded_channel();

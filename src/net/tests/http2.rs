@@ -62,7 +62,7 @@ async fn a_connection_without_streams_is_closed() {
     let (mut send, connection) = client(&rig).await;
     send.send_request(get(&rig, "/")).await.unwrap();
     tokio::time::timeout(PATIENCE, connection).await.expect("closed for idleness").unwrap().unwrap();
-    assert_eq!(rig.value(names::CONNECTIONS_CLOSED, &[("reason", "done")]), 1.0);
+    rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", "done")], 1.0).await;
 }
 
 #[tokio::test]
@@ -81,11 +81,7 @@ async fn drain_says_goaway_and_finishes_streams() {
     let (mut send, connection) = client(&rig).await;
     let fed = send.send_request(get(&rig, "/feed")).await.unwrap();
     rig.drain.start();
-    let refused = async {
-        while send.ready().await.is_ok() {
-            tokio::task::yield_now().await;
-        }
-    };
+    let refused = async { while send.send_request(get(&rig, "/")).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, refused).await.expect("GOAWAY comes while a stream is open");
     rig.feed.send(Bytes::from_static(b"the end")).unwrap();
     let Rig { feed, serving, .. } = rig;
@@ -93,4 +89,33 @@ async fn drain_says_goaway_and_finishes_streams() {
     assert_eq!(bounded(fed.into_body(), 100).await.unwrap(), "the end");
     tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap();
     let _ = connection.await;
+}
+
+#[tokio::test]
+async fn a_flood_of_resets_ends_the_connection() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let rig = Rig::start(limits());
+    let mut flood = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    flood.extend(frame(4, 0, 0, &[]));
+    for stream in (1..20_000).step_by(2) {
+        // GET, http, "/", authority "x" (RFC 7541, appendix A); then CANCEL.
+        flood.extend(frame(1, 0x5, stream, &[0x82, 0x86, 0x84, 0x41, 1, b'x']));
+        flood.extend(frame(3, 0, stream, &8u32.to_be_bytes()));
+    }
+    let (mut from, mut to) = rig.connect().await.into_split();
+    let writing = tokio::spawn(async move { to.write_all(&flood).await.is_ok() });
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, from.read_to_end(&mut answer))
+        .await
+        .expect("the connection is closed");
+    // GOAWAY, whose second word is the reason: ENHANCE_YOUR_CALM.
+    let goaway = answer.windows(17).any(|frame| frame[3] == 7 && frame[13..] == 11u32.to_be_bytes());
+    assert!(goaway, "{answer:?}");
+    writing.await.unwrap();
+    rig.reaches(names::CONNECTIONS, &[], 0.0).await;
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }

@@ -149,7 +149,7 @@ async fn a_changed_certificate_is_taken_over_and_a_broken_one_is_not() {
 #[test]
 fn what_cannot_be_used_is_told() {
     let dir = Dir::new("invalid");
-    let told = || Certificates::load(&dir.files()).err().expect("unusable").to_string();
+    let told = || Certificates::load(&dir.files()).expect_err("unusable").to_string();
     assert!(told().starts_with("certificate "), "{}", told());
     dir.issue("one");
     let live = dir.0.join("live");
