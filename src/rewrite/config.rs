@@ -57,7 +57,7 @@ pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced,
     match text {
         "null" if added.is_empty() => {}
         "null" => edits.push(doc.replace(text, format!("[{}]", added.join(",")))),
-        whole => edits.extend(doc.append(whole, ids.last().copied(), &added)),
+        whole => edits.extend(doc.append(whole, &added)),
     }
     if let Some(history) = fields.value(6) {
         let created = fields.value(3).filter(|created| string(created, "created").is_ok());
@@ -113,7 +113,7 @@ fn history(
             format!(r#"{{"created":{created},"created_by":{by},"comment":"wave"}}"#)
         })
         .collect();
-    Ok(doc.append(text, entries.last().copied(), &lines))
+    Ok(doc.append(text, &lines))
 }
 
 /// The edits in the object `config`.
@@ -160,7 +160,7 @@ fn process(doc: Doc<'_>, text: &str, recipe: &Recipe) -> Result<Vec<Edit>, Refus
             }
         }
         let new: Vec<String> = new.iter().map(|line| quoted(line)).collect();
-        edits.extend(doc.append(whole, lines.last().copied(), &new));
+        edits.extend(doc.append(whole, &new));
     }
     edits.extend(doc.insert(&fields, &absent));
     Ok(edits)

@@ -1,17 +1,18 @@
 //! Reading one descriptor (image-spec, descriptor.md).
 
-use super::fields::{Doc, Names, object, quoted, string};
+use super::fields::{Doc, Fields, Names, object, quoted, string};
 use super::refusal::Refusal;
 use super::splice::{Edit, Spliced};
 use crate::oci::{Digest, MediaType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
 
 /// A reference to some content, with the places of what changes when the content does.
 #[derive(Clone, Debug)]
 pub struct Descriptor<'a> {
     /// The content's media type, as written.
-    pub media: String,
+    pub media: Cow<'a, str>,
     /// Its digest; `None` for an algorithm we do not know.
     pub digest: Option<Digest>,
     /// Its size in bytes.
@@ -23,12 +24,16 @@ pub struct Descriptor<'a> {
 impl<'a> Descriptor<'a> {
     /// Reads the object `text`.
     pub fn read(text: &'a str) -> Result<Descriptor<'a>, Refusal> {
-        let fields = object(text, ["mediaType", "digest", "size", "data"], Names::Folded)?;
+        Descriptor::of(&object(text, ["mediaType", "digest", "size", "data"], Names::Folded)?)
+    }
+
+    /// From an object whose first four wanted names are `mediaType`, `digest`, `size` and `data`.
+    pub fn of<const N: usize>(fields: &Fields<'a, N>) -> Result<Descriptor<'a>, Refusal> {
         let digest = fields.value(1).ok_or(Refusal::Missing("digest"))?;
         let size = fields.value(2).ok_or(Refusal::Missing("size"))?;
         let media = fields.value(0).map(|value| string(value, "mediaType")).transpose()?;
         Ok(Descriptor {
-            media: media.unwrap_or_default().into_owned(),
+            media: media.unwrap_or_default(),
             digest: string(digest, "digest")?.parse().ok(),
             size: length(size)?,
             places: [digest, size],

@@ -1,12 +1,12 @@
 //! Finding: the wanted members of one JSON object, as byte spans of the document.
 //!
-//! `serde_json` walks one object; values are borrowed slices of the input and are not looked into, so the address
-//! of a slice is its place in the document. Objects inside are visited by calling [`object`] again on the slice.
+//! `serde_json` walks one object; wanted values are borrowed slices of the input and are not looked into, all others
+//! are skipped. The address of a slice is its place in the document. Objects inside are visited by calling [`object`]
+//! again on the slice.
 
 use super::refusal::Refusal;
 use super::splice::Edit;
-use serde::Deserializer as _;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -22,8 +22,6 @@ pub struct Fields<'a, const N: usize> {
     members: [Option<Member<'a>>; N],
     /// The whole object.
     text: &'a str,
-    /// The last value, unless the object is empty.
-    last: Option<&'a str>,
 }
 
 /// One member of an object.
@@ -31,9 +29,8 @@ pub struct Fields<'a, const N: usize> {
 pub struct Member<'a> {
     /// The value as written.
     pub value: &'a str,
+    /// The name, without its quotes.
     name: &'a str,
-    before: Option<&'a str>,
-    after: Option<&'a str>,
 }
 
 /// How the readers of an object compare its names.
@@ -70,16 +67,18 @@ impl<'a> Doc<'a> {
     /// Puts `"name":value` pairs at the end of an object; `None` when there are none.
     pub fn insert<const N: usize>(self, fields: &Fields<'_, N>, pairs: &[(&str, String)]) -> Option<Edit> {
         let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
-        self.append(fields.text, fields.last, &pairs)
+        self.append(fields.text, &pairs)
     }
 
-    /// Removes a member and one of the commas around it.
+    /// Removes a member and one of the commas around it: the one in front, unless it is the first.
     pub fn remove(self, member: &Member<'_>) -> Edit {
-        let value = self.span(member.value).end;
-        let span = match (member.before, member.after) {
-            (Some(before), _) => self.span(before).end..value,
-            (None, Some(after)) => self.span(member.name).start..self.span(after).start,
-            (None, None) => self.span(member.name).start..value,
+        let (name, value) = (self.span(member.name).start - 1, self.span(member.value).end);
+        let (front, behind) =
+            (self.0[..name].trim_end_matches(SPACE), self.0[value..].trim_start_matches(SPACE));
+        let span = match (front.strip_suffix(','), behind.strip_prefix(',')) {
+            (Some(front), _) => front.trim_end_matches(SPACE).len()..value,
+            (None, Some(behind)) => name..self.span(behind.trim_start_matches(SPACE)).start,
+            (None, None) => name..value,
         };
         Edit { span, text: String::new() }
     }
@@ -89,22 +88,16 @@ impl<'a> Doc<'a> {
         Edit { span: self.span(value), text: text.into() }
     }
 
-    /// Puts items at the end of `whole`, an object or array whose last element is `last`.
-    pub fn append(self, whole: &str, last: Option<&str>, items: &[String]) -> Option<Edit> {
+    /// Puts items at the end of `whole`, an object or array.
+    pub fn append(self, whole: &str, items: &[String]) -> Option<Edit> {
         if items.is_empty() {
             return None;
         }
         let text = items.join(",");
-        Some(match last {
-            Some(last) => {
-                let end = self.span(last).end;
-                Edit { span: end..end, text: format!(",{text}") }
-            }
-            None => {
-                let open = self.span(whole).start + 1;
-                Edit { span: open..open, text }
-            }
-        })
+        let (start, content) = (self.span(whole).start, whole[..whole.len() - 1].trim_end_matches(SPACE));
+        let is_empty = content.len() == 1;
+        let at = start + content.len();
+        Some(Edit { span: at..at, text: if is_empty { text } else { format!(",{text}") } })
     }
 }
 
@@ -127,7 +120,7 @@ pub fn object<'a, const N: usize>(
     wanted: [&'static str; N],
     names: Names,
 ) -> Result<Fields<'a, N>, Refusal> {
-    if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+    if !text.trim_start_matches(SPACE).starts_with('{') {
         let other = serde_json::from_str::<&RawValue>(text).is_ok();
         return Err(if other { Refusal::Object } else { Refusal::Syntax });
     }
@@ -140,7 +133,7 @@ pub fn object<'a, const N: usize>(
         (Err(_), None) => return Err(Refusal::Syntax),
     };
     json.end().map_err(|_| Refusal::Syntax)?;
-    Ok(Fields { text: text.trim_matches([' ', '\t', '\n', '\r']), ..found })
+    Ok(Fields { text: text.trim_matches(SPACE), ..found })
 }
 
 /// The elements of the array `text`.
@@ -162,6 +155,9 @@ pub fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a string is JSON")
 }
 
+/// White space of JSON (RFC 8259, 2).
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
 struct Walk<'w, const N: usize> {
     wanted: [&'static str; N],
     names: Names,
@@ -176,44 +172,67 @@ impl<'de, const N: usize> Visitor<'de> for Walk<'_, N> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de, N>, A::Error> {
-        let mut fields = Fields { members: [None; N], text: "", last: None };
-        let mut previous: Option<usize> = None;
-        while let Some(name) = map.next_key::<&RawValue>()?.map(RawValue::get) {
-            if let Some(member) = previous.take().and_then(|index| fields.members[index].as_mut()) {
-                member.after = Some(name);
-            }
-            let found = self.find(name).and_then(|index| match index {
-                Some(index) if fields.members[index].is_some() => Err(Refusal::Twice(self.wanted[index])),
-                other => Ok(other),
-            });
-            let index = found.map_err(|why| {
+        let mut fields = Fields { members: [None; N], text: "" };
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            let index = match self.find(&name) {
+                Ok(Some(index)) if fields.members[index].is_some() => Err(Refusal::Twice(self.wanted[index])),
+                other => other,
+            };
+            let index = index.map_err(|why| {
                 *self.refusal = Some(why);
                 serde::de::Error::custom("refused")
             })?;
-            let value = map.next_value::<&RawValue>()?.get();
-            if let Some(index) = index {
-                fields.members[index] = Some(Member { value, name, before: fields.last, after: None });
-                previous = Some(index);
+            match (index, name.0) {
+                (Some(index), Cow::Borrowed(name)) => {
+                    let value = map.next_value::<&RawValue>()?.get();
+                    fields.members[index] = Some(Member { value, name });
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
-            fields.last = Some(value);
         }
         Ok(fields)
     }
 }
 
 impl<const N: usize> Walk<'_, N> {
-    /// Which wanted name the quoted `name` is.
-    fn find(&self, name: &str) -> Result<Option<usize>, Refusal> {
-        let plain = &name[1..name.len() - 1];
-        if let Some(index) = self.wanted.iter().position(|wanted| *wanted == plain) {
+    /// Which wanted name `name` is. One that is spelt with escapes is not borrowed, and only looks like it.
+    fn find(&self, Name(name): &Name<'_>) -> Result<Option<usize>, Refusal> {
+        let plain = matches!(name, Cow::Borrowed(_));
+        if let Some(index) = self.wanted.iter().position(|wanted| plain && wanted == name) {
             return Ok(Some(index));
         }
-        let plain = string(name, "name").map_err(|_| Refusal::Syntax)?;
         let alike = |wanted: &&&str| match self.names {
-            Names::Folded => folds(&plain, wanted),
-            Names::Exact => plain == **wanted,
+            Names::Folded => folds(name, wanted),
+            Names::Exact => name == **wanted,
         };
         self.wanted.iter().find(alike).map_or(Ok(None), |wanted| Err(Refusal::LookAlike(wanted)))
+    }
+}
+
+/// A name, borrowed from the document unless it is spelt with escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Name<'de>, D::Error> {
+        deserializer.deserialize_str(NameVisitor).map(Name)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.into()))
     }
 }
 
@@ -225,22 +244,31 @@ fn folds(name: &str, wanted: &str) -> bool {
         '\u{212a}' => 'k',
         c => c.to_ascii_lowercase(),
     };
-    name.chars().map(fold).eq(wanted.chars().map(fold))
+    // Those two are two and three bytes long, so a shorter name cannot fold to a longer one.
+    name.len() >= wanted.len()
+        && name.chars().map(fold).eq(wanted.bytes().map(|b| char::from(b).to_ascii_lowercase()))
 }
 
 /// How deep arrays and objects are nested; exact for JSON, harmless for anything else.
 fn depth(bytes: &[u8]) -> usize {
-    let (mut deepest, mut now, mut quoted, mut escaped) = (0usize, 0usize, false, false);
-    for &byte in bytes {
+    let (mut deepest, mut now) = (0usize, 0usize);
+    let mut rest = bytes.iter();
+    while let Some(byte) = rest.next() {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
+            b'{' | b'[' => {
                 now += 1;
                 deepest = deepest.max(now);
             }
-            b'}' | b']' if !quoted => now = now.saturating_sub(1),
+            b'}' | b']' => now = now.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = rest.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(rest.next()),
+                        _ => {}
+                    }
+                }
+            }
             _ => {}
         }
     }

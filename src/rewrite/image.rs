@@ -72,11 +72,12 @@ pub fn is_wanted(recipe: &Recipe, platform: &Platform) -> bool {
 impl Image<'_> {
     /// The image changed for `platform`, which is what its config says.
     pub fn change(&self, platform: &Platform) -> Result<Changed, Untouched> {
-        let before = manifest::read(self.manifest)?;
         let family = manifest::family(self.media).ok_or(Untouched::Artifact)?;
         let layers = fitting(self.recipe, platform)?;
         // What our layers would do to an image whose parts do not belong together is anybody's guess.
-        if config::read(self.config)?.layers.ok_or(Refusal::Form("rootfs"))? != before.layers {
+        if config::read(self.config)?.layers.ok_or(Refusal::Form("rootfs"))?
+            != manifest::count(self.manifest)?
+        {
             return Err(Refusal::Counts.into());
         }
         let change = config::Change { recipe: self.recipe, layers: &layers };

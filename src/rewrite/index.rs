@@ -29,7 +29,7 @@ pub type Replacements = BTreeMap<Digest, Spliced>;
 
 /// The entries of an index, in order.
 pub fn read(doc: Doc<'_>) -> Result<Vec<Entry>, Refusal> {
-    elements(doc)?.into_iter().map(entry).collect()
+    elements(doc)?.into_iter().map(|text| entry(text).map(|(entry, _)| entry)).collect()
 }
 
 /// The index with every entry that refers to a replaced document referring to its replacement, without the
@@ -40,7 +40,7 @@ pub fn apply(doc: Doc<'_>, replacements: &Replacements, limit: usize) -> Result<
     let mut edits = Vec::new();
     let mut kept = false;
     for (place, text) in elements.iter().enumerate() {
-        let Entry { digest, attests, .. } = entry(text)?;
+        let (Entry { digest, attests, .. }, descriptor) = entry(text)?;
         if attests.is_some_and(|subject| attested.contains(&subject)) {
             // The comma that goes with it is the one in front, or behind while nothing is in front.
             let own = doc.span(text);
@@ -54,7 +54,7 @@ pub fn apply(doc: Doc<'_>, replacements: &Replacements, limit: usize) -> Result<
         }
         kept = true;
         if let Some(replacement) = digest.and_then(|digest| replacements.get(&digest)) {
-            edits.extend(Descriptor::read(text)?.refer(doc, replacement));
+            edits.extend(descriptor.refer(doc, replacement));
         }
     }
     splice(doc, edits, limit)
@@ -73,24 +73,26 @@ fn elements(doc: Doc<'_>) -> Result<Vec<&str>, Refusal> {
     if manifests == "null" { Ok(Vec::new()) } else { array(manifests, "manifests") }
 }
 
-fn entry(text: &str) -> Result<Entry, Refusal> {
-    let descriptor = Descriptor::read(text)?;
-    let fields = object(text, ["platform", "annotations", "artifactType"], Names::Folded)?;
-    let platform = fields.value(0).map(platform).transpose()?;
+fn entry(text: &str) -> Result<(Entry, Descriptor<'_>), Refusal> {
+    let names = ["mediaType", "digest", "size", "data", "platform", "annotations", "artifactType"];
+    let fields = object(text, names, Names::Folded)?;
+    let descriptor = Descriptor::of(&fields)?;
+    let platform = fields.value(4).map(platform).transpose()?;
     let unknown = platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown");
-    let attests = match fields.value(1) {
+    let attests = match fields.value(5) {
         Some(annotations) if unknown => attests(annotations)?,
         _ => None,
     };
-    let artifact = fields.value(2).map(|value| string(value, "artifactType")).transpose()?;
-    Ok(Entry {
+    let artifact = fields.value(6).map(|value| string(value, "artifactType")).transpose()?;
+    let entry = Entry {
         media: descriptor.kind(),
         digest: descriptor.digest,
         size: descriptor.size,
         platform,
         attests,
         is_artifact: unknown || artifact.is_some_and(|kind| !kind.is_empty()),
-    })
+    };
+    Ok((entry, descriptor))
 }
 
 /// The platform an object names.

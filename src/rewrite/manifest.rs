@@ -1,7 +1,7 @@
 //! Image manifests (image-spec, manifest.md; Docker image manifest version 2, schema 2).
 
 use super::descriptor::Descriptor;
-use super::fields::{Doc, Names, array, object, quoted, string};
+use super::fields::{Doc, Fields, Names, array, object, quoted, string};
 use super::refusal::Refusal;
 use super::splice::{Spliced, splice};
 use crate::grant::Layer;
@@ -17,7 +17,6 @@ pub struct Manifest<'a> {
     pub layers: usize,
     /// Is it the manifest of an image: an image config, layers of a root file system, no artifact type?
     pub is_image: bool,
-    parts: Parts<'a>,
 }
 
 /// What changes in a manifest.
@@ -42,10 +41,13 @@ pub struct Base<'c> {
     pub digest: Digest,
 }
 
-#[derive(Clone, Debug)]
+/// A manifest taken apart; its layers are not looked at one by one.
 struct Parts<'a> {
-    layers: &'a str,
-    last: Option<&'a str>,
+    fields: Fields<'a, 9>,
+    config: Descriptor<'a>,
+    /// `layers` as written.
+    whole: &'a str,
+    layers: Vec<&'a str>,
 }
 
 const NAMES: [&str; 9] = [
@@ -63,46 +65,36 @@ const BASE_NAMES: [&str; 2] = ["org.opencontainers.image.base.digest", "org.open
 
 /// Reads a manifest.
 pub fn read(doc: Doc<'_>) -> Result<Manifest<'_>, Refusal> {
-    let fields = object(doc.text(), NAMES, Names::Folded)?;
-    if fields.member(7).is_some() {
-        return Err(Refusal::Ambiguous);
-    }
-    if fields.value(0) != Some("2") || fields.member(8).is_some() {
-        return Err(Refusal::Form("schemaVersion"));
-    }
+    let Parts { fields, config, layers, .. } = parts(doc)?;
     let artifact = fields.value(2).map(|value| string(value, "artifactType")).transpose()?;
-    let config = Descriptor::read(fields.value(3).ok_or(Refusal::Missing("config"))?)?;
-    let text = fields.member(4).ok_or(Refusal::Missing("layers"))?.value;
-    let layers = if text == "null" { Vec::new() } else { array(text, "layers")? };
-    // Before the layers are looked at one by one.
-    if layers.len() > super::LAYER_LIMIT {
-        return Err(Refusal::Layers(layers.len()));
-    }
     let mut is_image = artifact.is_none_or(|kind| kind.is_empty()) && config.kind().is_config();
     for layer in &layers {
         is_image &= is_rootfs_layer(&Descriptor::read(layer)?.media);
     }
-    let parts = Parts { layers: text, last: layers.last().copied() };
-    Ok(Manifest { config, layers: layers.len(), is_image, parts })
+    Ok(Manifest { config, layers: layers.len(), is_image })
+}
+
+/// How many layers a manifest has.
+pub fn count(doc: Doc<'_>) -> Result<usize, Refusal> {
+    Ok(parts(doc)?.layers.len())
 }
 
 /// The manifest with layers appended, the config replaced, its base named (OCI) and `subject` removed: the changed
 /// image is no referrer of what the base referred to.
 pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
-    let Manifest { config, layers, parts, .. } = read(doc)?;
-    let count = layers + change.layers.len();
+    let Parts { fields, config, whole, layers } = parts(doc)?;
+    let count = layers.len() + change.layers.len();
     if count > super::LAYER_LIMIT {
         return Err(Refusal::Layers(count));
     }
     let added: Vec<String> =
         change.layers.iter().map(|layer| descriptor(layer, change.family)).collect::<Result<_, _>>()?;
     let mut edits = config.refer(doc, change.config);
-    match parts.layers {
+    match whole {
         "null" if added.is_empty() => {}
-        "null" => edits.push(doc.replace(parts.layers, format!("[{}]", added.join(",")))),
-        whole => edits.extend(doc.append(whole, parts.last, &added)),
+        "null" => edits.push(doc.replace(whole, format!("[{}]", added.join(",")))),
+        whole => edits.extend(doc.append(whole, &added)),
     }
-    let fields = object(doc.text(), NAMES, Names::Folded)?;
     edits.extend(fields.member(5).map(|subject| doc.remove(subject)));
     if change.family == Family::Oci {
         let values = [quoted(&change.base.digest.to_string()), quoted(change.base.name)];
@@ -130,6 +122,23 @@ pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced,
         }
     }
     splice(doc, edits, limit)
+}
+
+fn parts(doc: Doc<'_>) -> Result<Parts<'_>, Refusal> {
+    let fields = object(doc.text(), NAMES, Names::Folded)?;
+    if fields.member(7).is_some() {
+        return Err(Refusal::Ambiguous);
+    }
+    if fields.value(0) != Some("2") || fields.member(8).is_some() {
+        return Err(Refusal::Form("schemaVersion"));
+    }
+    let config = Descriptor::read(fields.value(3).ok_or(Refusal::Missing("config"))?)?;
+    let whole = fields.member(4).ok_or(Refusal::Missing("layers"))?.value;
+    let layers = if whole == "null" { Vec::new() } else { array(whole, "layers")? };
+    if layers.len() > super::LAYER_LIMIT {
+        return Err(Refusal::Layers(layers.len()));
+    }
+    Ok(Parts { fields, config, whole, layers })
 }
 
 /// The family a manifest's appended layers follow: that of the manifest, whatever its other layers are.
