@@ -7,9 +7,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wave_registry::app::App;
+use wave_registry::app::{Addresses, App};
 use wave_registry::config;
-use wave_registry::telemetry::Metrics;
+use wave_registry::telemetry::{self, Telemetry};
 
 /// A running proxy. Its default registry is `up.test`, also called `short`; others are not served.
 pub struct Proxy {
@@ -22,9 +22,10 @@ pub struct Proxy {
 }
 
 /// One recorder for all proxies of this process.
-fn metrics() -> Metrics {
-    static METRICS: OnceLock<Metrics> = OnceLock::new();
-    METRICS.get_or_init(|| Metrics::install().expect("the first recorder of this process")).clone()
+fn telemetry() -> Telemetry {
+    static TELEMETRY: OnceLock<Telemetry> = OnceLock::new();
+    let log = config::Log { level: "warn".into(), ..config::Config::default().log };
+    TELEMETRY.get_or_init(|| telemetry::install(&log).expect("the first recorder of this process")).clone()
 }
 
 impl Proxy {
@@ -77,12 +78,14 @@ impl Proxy {
     async fn run(config: String, dir: TempDir) -> Proxy {
         let loaded = config::Config::load(&config::Source::File(write(&dir, &config)), std::iter::empty());
         let loaded = loaded.unwrap_or_else(|problems| panic!("{problems}\n{config}"));
-        let app = App::bind(loaded.config, metrics()).await.unwrap_or_else(|error| panic!("{error}"));
-        let (address, admin) = (app.plain(), app.admin());
+        let telemetry = telemetry();
+        let app = App::bind(loaded.config, telemetry.metrics, telemetry.level).await;
+        let app = app.unwrap_or_else(|error| panic!("{error}"));
+        let Addresses { plain: address, admin, .. } = app.addresses();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             // A test that drops the proxy stops it too.
-            app.run(async { stopped.await.unwrap_or_default() }).await;
+            app.run(futures_util::stream::once(async { stopped.await.unwrap_or_default() })).await;
         });
         Proxy { address, admin, config, dir, stop, task }
     }
