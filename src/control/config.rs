@@ -113,7 +113,7 @@ impl RawLayer {
         };
         let location = self.location.filter(|location| !location.is_empty());
         Ok(LayerRequest {
-            location: location.ok_or_else(|| invalid("Missing 'location' of a container layer"))?,
+            location: location.ok_or_else(|| invalid("Missing layer location"))?,
             gzip_digest: digest("gzipDigest", self.gzip_digest)?,
             gzip_size: self.gzip_size,
             tar_digest: digest("tarDigest", self.tar_digest)?,
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn refusals_say_what_is_wrong() {
         let message = |text: &str| check(text).unwrap_err();
-        assert_eq!(message(r#"{"layers":[{}]}"#), "Missing 'location' of a container layer");
+        assert_eq!(message(r#"{"layers":[{}]}"#), "Missing layer location");
         assert!(message(r#"{"layers":[{"location":"x","gzipDigest":"12"}]}"#).contains("'gzipDigest'"));
         let secret = message(r#"{"env":["hunter2"]}"#);
         assert!(secret.contains("KEY=value") && !secret.contains("hunter2"));

@@ -186,7 +186,8 @@ async fn too_much_at_once() {
         async move { crate::support::client::try_send(Method::GET, &url, &[], "").await }
     });
     // The first request holds the one permit as soon as its connection has reached the silent upstream.
-    tokio::task::spawn_blocking(move || silent.accept().unwrap()).await.unwrap();
+    let (_held, _silent) =
+        tokio::task::spawn_blocking(move || (silent.accept().unwrap(), silent)).await.unwrap();
     let refused = get(&url).await;
     refused.is_error(503, "UNAVAILABLE");
     assert!(!refused.header("retry-after").is_empty());

@@ -1,5 +1,7 @@
 //! The product against scripted upstreams in this process: one binary, so that it links once.
 
+#![allow(unreachable_pub, missing_docs, reason = "a test binary exports nothing")]
+
 mod corpus;
 mod discovery;
 mod errors;

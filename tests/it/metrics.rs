@@ -14,7 +14,7 @@ async fn what_happened_is_counted() {
     let text = get(&proxy.admin("/metrics")).await;
     let text = String::from_utf8(text.body.to_vec()).unwrap();
     for part in
-        ["wave_http_requests_total", "wave_cache_lookups_total", "MANIFEST_UNKNOWN", "kind=\"manifest\""]
+        ["wave_requests_total", "wave_cache_lookups_total", "MANIFEST_UNKNOWN", "kind=\"manifest\""]
     {
         assert!(text.contains(part), "{part} in {text}");
     }
