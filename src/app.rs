@@ -7,7 +7,7 @@ use crate::cache::{Derivations, Tags};
 use crate::config::{Config, Server};
 use crate::control::{Control, Parts as ControlParts};
 use crate::grant::{Grants, Recipe, ResolveLayer, Resolver};
-use crate::inject::{self, Injector, Spool};
+use crate::inject::{self, Injector, Measures};
 use crate::net::{self, Certificates, Drain, Ended, Limits, Listener, Watch};
 use crate::pull::Serve;
 use crate::pull::serve::Parts;
@@ -25,8 +25,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
-use tower::util::BoxCloneSyncService;
 use tower::service_fn;
+use tower::util::BoxCloneSyncService;
 
 /// A proxy whose listeners are bound and which answers once it runs.
 pub struct App {
@@ -62,12 +62,24 @@ pub struct StartError(String);
 struct Upkeep {
     state: State,
     grants: Grants,
-    spool: Spool,
+    injector: Injector,
+}
+
+/// What the stacks share.
+struct Wiring {
+    registries: Arc<Registries>,
+    state: State,
+    grants: Grants,
+    injector: Injector,
+    default: Arc<Recipe>,
+    draining: Arc<AtomicBool>,
 }
 
 /// How often certificates are looked at, and how often what has expired is swept.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// An inline layer this young may belong to a token that is just being made.
+const SPARE_YOUNG: Duration = Duration::from_secs(15 * 60);
 
 impl App {
     /// Opens the state, loads the default layer, builds the stacks and binds the listeners.
@@ -75,15 +87,28 @@ impl App {
         let data_dir = &config.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
         let state = State::open(data_dir, &config.cache).map_err(|error| StartError(error.to_string()))?;
-        let spool = Spool::open(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
+        let measures = Measures::new();
         let default = match &config.layer_path {
-            Some(path) => inject::load(path).await.map_err(|error| StartError(error.to_string()))?,
+            Some(path) => {
+                let loaded = inject::descriptor::load(path, &measures).await;
+                loaded.map_err(|error| StartError(error.to_string()))?
+            }
             None => Recipe::default(),
         };
         let grants = Grants::load(state.clone(), &config.tokens, &default);
         let (drain, watch) = Drain::new();
         let draining = Arc::new(AtomicBool::new(false));
-        let service = service(&config, &state, &grants, &spool, Arc::new(default), draining.clone());
+        let registries = Arc::new(Registries::new(&config.registries));
+        let injector = injector(&config, &registries, measures)?;
+        let wiring = Wiring {
+            registries,
+            state: state.clone(),
+            grants: grants.clone(),
+            injector: injector.clone(),
+            default: Arc::new(default),
+            draining: draining.clone(),
+        };
+        let service = wiring.service(&config);
 
         let server = config.server;
         let plain = Listener::plain(server.bind).map_err(|error| StartError::at(server.bind, error))?;
@@ -95,14 +120,15 @@ impl App {
         let tls = tls.transpose()?;
         let admin = config.admin.bind;
         let admin = Listener::admin(admin).map_err(|error| StartError::at(admin, error))?;
-        let address = |listener: &Listener| listener.local_addr().map_err(|error| StartError::at("listener", error));
+        let address =
+            |listener: &Listener| listener.local_addr().map_err(|error| StartError::at("listener", error));
         let addresses = Addresses {
             plain: address(&plain)?,
             tls: tls.as_ref().map(|(listener, _)| address(listener)).transpose()?,
             admin: address(&admin)?,
         };
         let operator = admin::State::new(metrics, level, watch.clone(), Vec::new());
-        let upkeep = Upkeep { state, grants, spool };
+        let upkeep = Upkeep { state, grants, injector };
         Ok(App { plain, tls, admin, addresses, service, operator, server, drain, watch, draining, upkeep })
     }
 
@@ -120,9 +146,9 @@ impl App {
         let (operator_drain, operator_watch) = Drain::new();
         let operator = tokio::spawn(admin::serve(admin, operator, Limits::new(&server), operator_watch));
         let upkeep = tokio::spawn(upkeep.run());
-        let follow = tls.as_ref().map(|(_, certificates)| {
-            tokio::spawn(certificates.clone().follow(LOOK_EVERY, watch.clone()))
-        });
+        let follow = tls
+            .as_ref()
+            .map(|(_, certificates)| tokio::spawn(certificates.clone().follow(LOOK_EVERY, watch.clone())));
         let serving = async {
             let tls = tls.map(|(listener, _)| listener.serve(service.clone(), limits.clone(), watch.clone()));
             let plain = plain.serve(service.clone(), limits.clone(), watch.clone());
@@ -145,70 +171,79 @@ impl App {
     }
 }
 
-/// The stacks, from the bottom up.
-fn service(
+fn injector(
     config: &Config,
-    state: &State,
-    grants: &Grants,
-    spool: &Spool,
-    default: Arc<Recipe>,
-    draining: Arc<AtomicBool>,
-) -> net::Service {
-    let registries = Arc::new(Registries::new(&config.registries));
+    registries: &Arc<Registries>,
+    measures: Measures,
+) -> Result<Injector, StartError> {
     let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
-    let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
-    let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
-
-    let upstream = stack::upstream(&config.upstream, registries.clone());
-    let remote = stack::remote(&config.upstream, private);
-    let injector = Injector::new(upstream.clone(), remote, registries.clone(), spool.clone(), private);
-    let derivations = Derivations::new(config.cache.max_bytes);
-    let rewrite = RewriteLayer::new(config.upstream.document_limit);
-    let derive = stack::derive(derivations.clone(), state.clone(), rewrite, upstream.clone());
-
-    let serve = Serve::new(Parts {
-        upstream,
-        derive: derive.clone(),
-        derivations,
-        tags: Tags::new(config.cache.tag_ttl),
-        injector: injector.clone(),
-        state: state.clone(),
-        document_limit: config.upstream.document_limit,
-    });
-    let resolver = Resolver {
-        grants: grants.clone(),
+    let parts = inject::Parts {
+        upstream: stack::upstream(&config.upstream, registries.clone()),
+        remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
-        default: default.clone(),
-        gate: gate.clone(),
+        data_dir: config.data_dir.clone(),
+        private,
+        measures,
     };
-    let pull = stack::pull(
-        ResolveLayer::new(resolver),
-        RequireLayer::new(gate.clone()),
-        RateLayer::new(Rates::new(&config.rate)),
-        serve,
-    );
-    let login = stack::login(&config.upstream, &registries);
-    let control = Control::new(ControlParts {
-        grants: grants.clone(),
-        state: state.clone(),
-        registries: registries.clone(),
-        default,
-        gate: gate.clone(),
-        url: config.server.url.clone(),
-        layers: BoxCloneSyncService::new(service_fn(move |request| {
-            let injector = injector.clone();
-            async move { injector.accept(request).await }
-        })),
-        derive,
-        login: BoxCloneSyncService::new(service_fn(move |(registry, credentials)| {
-            let login = login.clone();
-            async move { login.accepts(&registry, credentials).await }
-        })),
-        draining,
-    });
-    let permits = Pool::new("edge", config.server.max_requests);
-    let record = RecordLayer::new(&config.log);
-    stack::edge(record, permits, config.server.head_deadline, registries, Pong::new(gate), pull, control)
+    Injector::open(parts).map_err(|error| StartError::at(config.data_dir.display(), error))
+}
+
+impl Wiring {
+    /// The stacks, from the bottom up.
+    fn service(self, config: &Config) -> net::Service {
+        let Wiring { registries, state, grants, injector, default, draining } = self;
+        let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
+        let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+
+        let upstream = injector.upstream();
+        let derivations = Derivations::new(config.cache.max_bytes);
+        let rewrite = RewriteLayer::new(config.upstream.document_limit);
+        let derive = stack::derive(derivations.clone(), state.clone(), rewrite, upstream.clone());
+
+        let serve = Serve::new(Parts {
+            upstream,
+            derive: derive.clone(),
+            derivations,
+            tags: Tags::new(config.cache.tag_ttl),
+            injector: injector.clone(),
+            state: state.clone(),
+            document_limit: config.upstream.document_limit,
+        });
+        let resolver = Resolver {
+            grants: grants.clone(),
+            registries: registries.clone(),
+            default: default.clone(),
+            gate: gate.clone(),
+        };
+        let pull = stack::pull(
+            ResolveLayer::new(resolver),
+            RequireLayer::new(gate.clone()),
+            RateLayer::new(Rates::new(&config.rate)),
+            serve,
+        );
+        let login = stack::login(&config.upstream, &registries);
+        let control = Control::new(ControlParts {
+            grants,
+            state,
+            registries: registries.clone(),
+            default,
+            gate: gate.clone(),
+            url: config.server.url.clone(),
+            layers: BoxCloneSyncService::new(service_fn(move |request| {
+                let injector = injector.clone();
+                async move { injector.accept(request).await }
+            })),
+            derive,
+            login: BoxCloneSyncService::new(service_fn(move |(registry, credentials)| {
+                let login = login.clone();
+                async move { login.accepts(&registry, credentials).await }
+            })),
+            draining,
+        });
+        let permits = Pool::new("edge", config.server.max_requests);
+        let record = RecordLayer::new(&config.log);
+        stack::edge(record, permits, config.server.head_deadline, registries, Pong::new(gate), pull, control)
+    }
 }
 
 impl Upkeep {
@@ -225,8 +260,9 @@ impl Upkeep {
     async fn sweep(&self, now: SystemTime) -> Result<(), String> {
         let swept = self.grants.sweep(now).await.map_err(|error| error.to_string())?;
         self.state.sweep(now).await.map_err(|error| error.to_string())?;
-        let (spool, needed) = (self.spool.clone(), swept.spooled);
-        let spooled = tokio::task::spawn_blocking(move || spool.sweep(&needed, now)).await;
+        let (spool, needed) = (self.injector.spool().clone(), swept.spooled);
+        let sweep = move || spool.sweep(SPARE_YOUNG, |digest| needed.contains(digest));
+        let spooled = tokio::task::spawn_blocking(sweep).await;
         spooled.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         Ok(())
     }

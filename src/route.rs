@@ -109,9 +109,8 @@ fn place(name: &str, ns: Option<&str>, registries: &Registries) -> Result<Place,
     let (first, rest) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
     if let ("wt", Some(rest)) = (first, rest) {
         let (token, image) = rest.split_once('/').unwrap_or((rest, ""));
-        let token: Token = token
-            .parse()
-            .map_err(|_| Error::client(Code::NameUnknown, "unknown container token"))?;
+        let token: Token =
+            token.parse().map_err(|_| Error::client(Code::NameUnknown, "unknown container token"))?;
         return Ok(Place::Token(token, image.parse().map_err(invalid)?));
     }
     if let Some(ns) = ns {
@@ -125,7 +124,8 @@ fn place(name: &str, ns: Option<&str>, registries: &Registries) -> Result<Place,
     }
     if let Some(rest) = rest {
         let alias = registries.by_alias(first).cloned();
-        let host = || first.parse::<Host>().ok().filter(|host| first.contains('.') || registries.is_listed(host));
+        let host =
+            || first.parse::<Host>().ok().filter(|host| first.contains('.') || registries.is_listed(host));
         if let Some(host) = alias.or_else(host) {
             return Ok(Place::Named(host, rest.parse().map_err(invalid)?));
         }
@@ -169,7 +169,8 @@ impl Query {
             Object::Blob(digest) => Wish::Blob(digest),
             Object::Tags => {
                 let n = self.n.map(|n| n.parse()).transpose();
-                let n = n.map_err(|_| Error::client(Code::ManifestInvalid, "'n' must be a number from 0 on"))?;
+                let n =
+                    n.map_err(|_| Error::client(Code::ManifestInvalid, "'n' must be a number from 0 on"))?;
                 // A page is bounded whatever the caller asks for (CVE-2023-2253).
                 let n = n.map(|n: u32| n.min(10_000));
                 Wish::Tags { n, last: self.last, more: self.more }
@@ -209,7 +210,8 @@ fn describe(why: crate::oci::path::Invalid, path: &str) -> String {
         // The path may hold a token, so it is shown for names without one only.
         Invalid::Path if path.starts_with("/v2/wt/") => "invalid request path".into(),
         Invalid::Path => {
-            let shown: String = path.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128).collect();
+            let shown: String =
+                path.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128).collect();
             format!("invalid request path '{shown}'")
         }
         Invalid::Digest(why) => why.to_string(),

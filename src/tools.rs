@@ -13,7 +13,7 @@ use wave_registry::oci::Platform;
 type Failure = Box<dyn std::error::Error>;
 
 /// Makes a layer of a folder.
-pub fn pack(verb: &cli::Pack) -> Result<ExitCode, Failure> {
+pub(crate) fn pack(verb: &cli::Pack) -> Result<ExitCode, Failure> {
     let job = Job { output: verb.output.clone(), level: verb.level, ..Job::new(&verb.dir) };
     let packed = job.run(&mut Terminal::new())?;
     println!("{}", packed.layer.display());
@@ -25,7 +25,7 @@ pub fn pack(verb: &cli::Pack) -> Result<ExitCode, Failure> {
 }
 
 /// Asks a server for the name of an augmented image.
-pub fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
+pub(crate) fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
     let file: Value = match &verb.config_file {
         Some(path) => serde_json::from_slice(&std::fs::read(path).map_err(at(path))?).map_err(at(path))?,
         None => Value::Null,
@@ -39,7 +39,10 @@ pub fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
         entrypoint: words(verb.config_entrypoint.as_deref(), &file["entrypoint"]),
         cmd: words(verb.config_cmd.as_deref(), &file["cmd"]),
         env: words(None, &file["env"]).into_iter().chain(verb.config_env.iter().cloned()).collect(),
-        working_dir: verb.config_working_dir.clone().or_else(|| file["workingDir"].as_str().map(String::from)),
+        working_dir: verb
+            .config_working_dir
+            .clone()
+            .or_else(|| file["workingDir"].as_str().map(String::from)),
         layers,
         platform: verb.platform.clone(),
         ..TokenRequest::default()
@@ -53,8 +56,9 @@ pub fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
 }
 
 /// Shows an image as a server gives it.
-pub fn inspect(verb: &cli::Inspect) -> Result<ExitCode, Failure> {
-    let platform = verb.platform.as_deref().map(str::parse).transpose()?.unwrap_or_else(Platform::linux_amd64);
+pub(crate) fn inspect(verb: &cli::Inspect) -> Result<ExitCode, Failure> {
+    let platform =
+        verb.platform.as_deref().map(str::parse).transpose()?.unwrap_or_else(Platform::linux_amd64);
     let authority = &verb.client.endpoint[url::Position::BeforeHost..url::Position::AfterPort];
     let image = format!("{}://{authority}/{}", verb.client.endpoint.scheme(), verb.image);
     let inspection = runtime()?.block_on(client::inspect(&Client::new(None)?, &image, &platform))?;

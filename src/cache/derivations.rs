@@ -72,9 +72,8 @@ impl Derivations {
         key: Key,
         compute: impl Future<Output = Result<Arc<Derivation>, Error>>,
     ) -> Result<(Arc<Derivation>, Outcome), Error> {
-        let place = |digest: Digest| {
-            (key.access.clone(), key.registry.clone(), key.repository.clone(), digest)
-        };
+        let place =
+            |digest: Digest| (key.access.clone(), key.registry.clone(), key.repository.clone(), digest);
         let entry = self.by_image.entry(key.clone()).or_try_insert_with(compute).await;
         let entry = entry.map_err(|error| Error::clone(&error))?;
         let outcome = if entry.is_fresh() { Outcome::Leader } else { Outcome::Hit };

@@ -11,13 +11,13 @@ mod service_info;
 mod tests;
 mod validate_creds;
 
-pub use config::LayerRequest;
 pub use json::instant;
 
 use crate::auth::{Credentials, Gate};
 use crate::body::Body;
 use crate::error::{BoxError, Envelope, Error, render};
 use crate::grant::{Grants, Layer, Recipe};
+use crate::inject::Request as LayerRequest;
 use crate::oci::Code;
 use crate::pull::Image;
 use crate::rewrite::Derivation;

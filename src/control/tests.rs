@@ -67,14 +67,19 @@ fn gate(anonymous: Anonymous, registries: &config::Registries) -> Arc<Gate> {
     Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries)))
 }
 
+fn parsed(digest: Option<String>) -> Option<Digest> {
+    digest?.parse().ok()
+}
+
 async fn accept(request: LayerRequest) -> Result<Layer, Error> {
     Ok(Layer {
-        digest: request.gzip_digest.ok_or_else(|| Error::client(Code::ManifestInvalid, "no digest"))?,
+        digest: parsed(request.gzip_digest)
+            .ok_or_else(|| Error::client(Code::ManifestInvalid, "no digest"))?,
         size: request.gzip_size.unwrap_or_default(),
-        diff_id: request.tar_digest.unwrap_or_else(|| Digest::sha256("tar")),
+        diff_id: parsed(request.tar_digest).unwrap_or_else(|| Digest::sha256("tar")),
         compression: Compression::Gzip,
         platforms: Vec::new(),
-        source: Source::Url(request.location),
+        source: Source::Url(request.location.unwrap_or_default()),
     })
 }
 

@@ -1,67 +1,126 @@
-//! Layers of container-token requests: checked, and kept where they are inline.
+//! The layers of a container-token request, checked when the token is made.
 
 use super::blob::Injector;
-use super::location::{Location, invalid};
-use super::measure;
-use crate::control::LayerRequest;
+use super::location::{Inline, Location};
+use super::measures::blocking;
+use super::refusal::Refusal;
 use crate::error::Error;
 use crate::grant::{Layer, Source};
-use crate::oci::{Compression, Digest};
-use std::fmt::Display;
+use crate::oci::{Code, Compression, Digest, Host, Platform};
+use crate::upstream::guard::{Private, is_private_name};
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// One entry of `containerConfig.layers`. Members we do not know are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Where its bytes are: see [`Location`].
+    pub location: Option<String>,
+    /// Digest of the compressed layer, `sha256:` only.
+    pub gzip_digest: Option<String>,
+    /// Size of the compressed layer in bytes.
+    pub gzip_size: Option<u64>,
+    /// Digest of the tar, `sha256:` only.
+    pub tar_digest: Option<String>,
+}
 
 impl Injector {
-    /// Accepts a layer: an inline one is decoded, measured, compared with what the request says of it, and spooled;
-    /// one that lies elsewhere is taken at its word, which is checked when it streams through. Nothing is fetched.
-    pub async fn accept(&self, request: LayerRequest) -> Result<Layer, Error> {
-        if request.location.is_empty() {
-            return Err(invalid("Missing layer location"));
-        }
-        let digest = request.gzip_digest.ok_or_else(|| invalid("Missing layer gzip digest"))?;
-        let size = request.gzip_size.ok_or_else(|| invalid("Missing layer gzip size"))?;
-        let diff_id = request.tar_digest.ok_or_else(|| invalid("Missing layer tar digest"))?;
-        if size == 0 {
-            return Err(invalid("A layer gzip size must be greater than zero"));
-        }
-        let said = Said { digest, size, diff_id };
-        let (compression, source) = match Location::parse(&request.location, self.private())? {
-            Location::Url(url) => (Compression::Gzip, Source::Url(url.into())),
-            Location::Registry(host, repository, blob) => {
-                same("gzip digest", digest, blob)?;
-                (Compression::Gzip, Source::Registry(host, repository))
-            }
-            Location::Inline(content) => (self.inline(content, said).await?, Source::Spooled),
+    /// Turns a request into a layer. An inline layer is decoded, must be what it promises to be, and is spooled
+    /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so how
+    /// they are compressed is taken from their name (gzip unless it ends in `.zst` or `.tzst`).
+    ///
+    /// Errors are 400 with the reason, or 500 when the layer cannot be spooled.
+    pub async fn accept(&self, request: Request) -> Result<Layer, Error> {
+        let location = request.location.filter(|location| !location.is_empty());
+        let location = location.ok_or_else(|| invalid("Missing layer location"))?;
+        let digest = digest("gzip", request.gzip_digest).map_err(invalid)?;
+        let size = request.gzip_size.filter(|&size| size > 0);
+        let size = size.ok_or_else(|| invalid("Missing layer gzip size"))?;
+        let diff_id = self::digest("tar", request.tar_digest).map_err(invalid)?;
+        let location = Location::parse(&location, self.private()).map_err(invalid)?;
+        let layer = |source, name: &str| {
+            let (compression, platforms) = (by_name(name), only_for(name));
+            Layer { digest, size, diff_id, compression, platforms, source }
         };
-        Ok(Layer { digest, size, diff_id, compression, platforms: Vec::new(), source })
+        match location {
+            Location::Inline(inline) => self.keep(inline, layer(Source::Spooled, "")).await,
+            Location::Url(url) => Ok(layer(Source::Url(url.to_string()), url.path())),
+            Location::Registry(host, repository, named) => {
+                if named != digest {
+                    return Err(invalid(format!(
+                        "Layer location names {named}, but its gzip digest is {digest}"
+                    )));
+                }
+                self.may_name(&host)?;
+                Ok(layer(Source::Registry(host, repository), ""))
+            }
+        }
     }
 
-    async fn inline(&self, content: Vec<u8>, said: Said) -> Result<Compression, Error> {
-        same("gzip size", said.size, content.len() as u64)?;
-        let runtime = tokio::runtime::Handle::current();
-        let measured = tokio::task::spawn_blocking(move || {
-            let measured = runtime.block_on(measure(&content[..], content.len() as u64));
-            (content, measured)
-        });
-        let (content, measured) =
-            measured.await.map_err(|error| Error::internal("a layer could not be measured").with_source(error))?;
-        let measured = measured.map_err(|flaw| invalid(format!("The inline layer {flaw}")))?;
-        same("gzip digest", said.digest, measured.digest)?;
-        same("tar digest", said.diff_id, measured.diff_id)?;
-        let spooled = self.spool().put(said.digest, content).await;
-        spooled.map_err(|error| Error::internal("a layer could not be stored").with_source(error))?;
-        Ok(measured.compression)
+    async fn keep(&self, inline: Inline, layer: Layer) -> Result<Layer, Error> {
+        let (digest, size) = (layer.digest, layer.size);
+        let failed = |error| Error::internal("unable to keep the layer").with_source(error);
+        let decode = move || {
+            let content = inline.decode(size)?;
+            let refused = |refusal: Refusal| Err(format!("Container layer {refusal}"));
+            if content.len() as u64 != size {
+                return refused(Refusal::Size(size, content.len() as u64));
+            }
+            match Digest::sha256(&content) {
+                found if found != digest => refused(Refusal::Digest(digest, found)),
+                _ => Ok(Bytes::from(content)),
+            }
+        };
+        let content = blocking(decode).await.map_err(failed)?.map_err(invalid)?;
+        let verdict = self.measures().content(digest, content.clone()).await.map_err(failed)?;
+        let refused = |refusal: Refusal| invalid(format!("Container layer {refusal}"));
+        let measured = verdict.map_err(refused)?;
+        let layer = Layer { compression: measured.compression, ..layer };
+        measured.keeps(&layer).map_err(refused)?;
+        let spool = self.spool().clone();
+        let put = blocking(move || spool.put(&digest, &content)).await.and_then(|result| result);
+        put.map_err(failed)?;
+        Ok(layer)
+    }
+
+    /// A registry that the operator did not name must not be a private one.
+    fn may_name(&self, host: &Host) -> Result<(), Error> {
+        let registry = self.registries().find(host)?;
+        if registry.listed || self.private() == Private::Allowed || !is_private_name(host.name()) {
+            return Ok(());
+        }
+        Err(invalid(format!("Layer location must be a public address -- offending value: {host}")))
     }
 }
 
-/// What a request says of its layer.
-struct Said {
-    digest: Digest,
-    size: u64,
-    diff_id: Digest,
+/// A digest of a request or descriptor; `which` is `gzip` or `tar`. The error is the message for the caller.
+pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String> {
+    let text = text.filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| format!("Missing layer {which} digest"))?;
+    let shown = super::location::shown(&text);
+    if !text.starts_with("sha256:") {
+        return Err(format!(
+            "Layer {which} digest should start with the 'sha256:' prefix -- offending value: {shown}"
+        ));
+    }
+    text.parse().map_err(|why| format!("Invalid layer {which} digest: {why} -- offending value: {shown}"))
 }
 
-fn same<T: PartialEq + Display>(what: &str, said: T, is: T) -> Result<(), Error> {
-    match said == is {
-        true => Ok(()),
-        false => Err(invalid(format!("The layer {what} is said to be {said}, but is {is}"))),
-    }
+fn by_name(name: &str) -> Compression {
+    if name.ends_with(".zst") || name.ends_with(".tzst") { Compression::Zstd } else { Compression::Gzip }
 }
+
+/// A layer called `fusion-<architecture>.tar.gz` is for that architecture alone.
+fn only_for(name: &str) -> Vec<Platform> {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    let architecture = file.strip_prefix("fusion-").and_then(|rest| rest.strip_suffix(".tar.gz"));
+    architecture.and_then(|text| text.parse().ok()).into_iter().collect()
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::client(Code::ManifestInvalid, message)
+}
+
+#[cfg(test)]
+mod tests;

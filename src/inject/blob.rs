@@ -1,70 +1,70 @@
-//! Injected layers as answers.
+//! Serves injected layers.
 
-use super::file::FileBody;
+use super::file::Part;
+use super::measures::{Measures, blocking};
+use super::respond::{self, Want};
 use super::spool::Spool;
-use super::verify::{Tarred, Verdict};
 use crate::auth::Access;
-use crate::body::{Body, Expect};
+use crate::body::Body;
 use crate::error::Error;
 use crate::grant::{Layer, Source};
-use crate::oci::{Compression, Digest, Host, Repository, headers};
-use crate::pull::range::{Span, Spans};
-use crate::pull::respond::{identity, not_modified, range_not_satisfiable, unmodified};
-use crate::pull::{Conditions, Fetch, Verb, What};
+use crate::oci::Digest;
+use crate::pull::{Conditions, Span, Verb};
 use crate::upstream::guard::Private;
 use crate::upstream::{Registries, Remote, Upstream};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Empty;
-use std::path::Path;
+use http::Response;
+use moka::future::Cache;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tower::ServiceExt as _;
 
-/// Serves injected layers from wherever they are. Cheap to clone.
-#[derive(Clone)]
-pub struct Injector(Arc<Parts>);
-
-struct Parts {
-    upstream: Upstream,
-    remote: Remote,
-    registries: Arc<Registries>,
+/// Takes the layers of tokens ([`Injector::accept`]) and serves them and the operator's. A clone is the same one.
+#[derive(Clone, Debug)]
+pub struct Injector {
+    parts: Arc<Parts>,
+    measures: Measures,
     spool: Spool,
-    private: Private,
-    /// What whole layers from elsewhere turned out to be, by digest and diff id: decompressed once.
-    verdicts: moka::sync::Cache<(Digest, Digest), Verdict>,
+    /// Small layers in memory.
+    small: Cache<Digest, Bytes>,
 }
 
-/// Verdicts kept.
-const MAX_VERDICTS: u64 = 10_000;
-/// A tar may be this many times as large as its layer, and a fixed amount above that.
-const MAX_RATIO: u64 = 200;
-const MAX_BASE: u64 = 256 << 20;
+/// What an [`Injector`] works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// For `docker://` layers.
+    pub upstream: Upstream,
+    /// For `https://` layers.
+    pub remote: Remote,
+    /// The registries of `docker://` layers.
+    pub registries: Arc<Registries>,
+    /// `wave.data-dir`; inline layers are kept in its subfolder `layers`.
+    pub data_dir: PathBuf,
+    /// `wave.allow-private-layers`.
+    pub private: Private,
+    /// Shared with [`super::descriptor::load`], so that the default layer is measured once.
+    pub measures: Measures,
+}
+
+/// Layers up to this size are held in memory.
+const SMALL: u64 = 1 << 20;
+const MEMORY: u64 = 16 << 20;
 
 impl Injector {
-    /// An injector that fetches through these, and keeps inline layers in `spool`.
-    pub fn new(
-        upstream: Upstream,
-        remote: Remote,
-        registries: Arc<Registries>,
-        spool: Spool,
-        private: Private,
-    ) -> Injector {
-        let verdicts = moka::sync::Cache::new(MAX_VERDICTS);
-        Injector(Arc::new(Parts { upstream, remote, registries, spool, private, verdicts }))
+    /// Opens the spool in the data directory.
+    pub fn open(parts: Parts) -> io::Result<Injector> {
+        let spool = Spool::open(parts.data_dir.join("layers"))?;
+        let weigh = |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let small = Cache::builder().max_capacity(MEMORY).weigher(weigh).build();
+        Ok(Injector { measures: parts.measures.clone(), parts: Arc::new(parts), spool, small })
     }
 
-    /// May layer URLs use plain HTTP and private addresses?
-    pub fn private(&self) -> Private {
-        self.0.private
-    }
-
-    /// Where inline layers are kept.
-    pub fn spool(&self) -> &Spool {
-        &self.0.spool
-    }
-
-    /// The answer to a request for `layer`. A whole layer from elsewhere is verified on the way, digest, size and
-    /// diff id, and its last bytes are withheld until they are right; a part of one is passed on as it is.
+    /// Answers a request for `layer`: 200, 206, 304 or 416. `access` is that of the grant.
+    ///
+    /// Remote layers stream through: a wrong size, digest or tar digest breaks the body before its end, and once a
+    /// wrong tar digest is known, later requests get 502 with the reason. Their ranges pass unverified, and HEAD is
+    /// answered with what the layer promises. A file of ours that is missing or has changed is 500 `UNKNOWN`: it was
+    /// there when the manifest was made, so neither 404 nor trying again would be true.
     pub async fn serve(
         &self,
         layer: &Layer,
@@ -72,130 +72,114 @@ impl Injector {
         verb: Verb,
         conditions: &Conditions,
     ) -> Result<Response<Body>, Error> {
-        let etag = headers::etag_value(&layer.digest);
-        if unmodified(conditions, &etag) {
-            return Ok(not_modified(&layer.digest));
-        }
-        if verb == Verb::Head {
-            return Ok(answer(layer, None, Body::empty()));
-        }
-        let spans = Spans::of(conditions.range.as_ref(), conditions.if_range.as_ref(), &etag, layer.size);
-        let span = match spans {
-            Spans::Whole => None,
-            Spans::Part(span) => Some(span),
-            Spans::Unsatisfiable => return Ok(range_not_satisfiable(Some(layer.size))),
+        self.refuse_known(layer).await?;
+        let span = match Want::of(layer, verb, conditions) {
+            Want::Nothing(response) => return Ok(response),
+            Want::Whole => None,
+            Want::Part(span) => Some(span),
         };
+        let span = span.as_ref();
         match &layer.source {
-            Source::File(path) => local(layer, path, span).await,
-            Source::Spooled => local(layer, &self.0.spool.path(&layer.digest), span).await,
-            Source::Url(url) => {
-                let mut request = Request::get(url.as_str()).body(Empty::<Bytes>::new());
-                if let (Ok(request), Some(span)) = (&mut request, &span) {
-                    request.headers_mut().insert(header::RANGE, asked(span));
-                }
-                let request = request.map_err(|error| Error::internal("a layer's URL is none").with_source(error))?;
-                let response = self.0.remote.clone().oneshot(request).await?;
-                self.relay(layer, span, response)
-            }
-            Source::Registry(host, repository) => {
-                let response = self.fetch(layer, host, repository, access, &span).await?;
-                self.relay(layer, span, response)
-            }
+            Source::File(path) => self.local(layer, path, verb, span).await,
+            Source::Spooled => self.local(layer, &self.spool.path(&layer.digest), verb, span).await,
+            _ if verb == Verb::Head => Ok(respond::whole(layer, Body::empty())),
+            Source::Url(url) => self.url(layer, url, span).await,
+            Source::Registry(host, repository) => self.blob_of(layer, (host, repository), access, span).await,
         }
     }
 
-    async fn fetch(
+    /// Inline layers on disk, for those who count and sweep them.
+    pub fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    pub(super) fn measures(&self) -> &Measures {
+        &self.measures
+    }
+
+    pub(super) fn registries(&self) -> &Registries {
+        &self.parts.registries
+    }
+
+    pub(super) fn private(&self) -> Private {
+        self.parts.private
+    }
+
+    pub(super) fn remote(&self) -> Remote {
+        self.parts.remote.clone()
+    }
+
+    /// The upstream stack it fetches through.
+    pub fn upstream(&self) -> Upstream {
+        self.parts.upstream.clone()
+    }
+
+    /// A verdict that is already there.
+    async fn refuse_known(&self, layer: &Layer) -> Result<(), Error> {
+        let Some(verdict) = self.measures.known(&layer.digest).await else { return Ok(()) };
+        let refused = verdict.and_then(|measured| measured.keeps(layer));
+        refused.map_err(|refusal| Error::bad_gateway(format!("the injected layer {refusal}")))
+    }
+
+    async fn local(
         &self,
         layer: &Layer,
-        host: &Host,
-        repository: &Repository,
-        access: &Access,
-        span: &Option<Span>,
+        path: &Path,
+        verb: Verb,
+        span: Option<&Span>,
     ) -> Result<Response<Body>, Error> {
-        let registry = self.0.registries.find(host)?;
-        let mut headers = HeaderMap::new();
-        if let Some(span) = span {
-            headers.insert(header::RANGE, asked(span));
-        }
-        // Credentials are for the registry they were given for.
-        let access = match access.is_for(host) {
-            true => access.clone(),
-            false => registry.access(),
+        let bytes = span.map_or(0..layer.size, |span| span.bytes.clone());
+        let body = if layer.size <= SMALL {
+            let load = async {
+                self.same(layer, path).await?;
+                let path = path.to_path_buf();
+                let content =
+                    blocking(move || std::fs::read(path)).await.and_then(|read| read).map_err(gone)?;
+                match layer.digest.matches(&content) {
+                    Some(true) => Ok(Bytes::from(content)),
+                    _ => Err(changed()),
+                }
+            };
+            let content = self.small.try_get_with(layer.digest, load).await;
+            let content = content.map_err(|error: Arc<Error>| (*error).clone())?;
+            Body::full(content.slice(bytes.start as usize..bytes.end as usize))
+        } else {
+            self.same(layer, path).await?;
+            let path = path.to_path_buf();
+            let file = blocking(|| std::fs::File::open(path)).await.and_then(|open| open).map_err(gone)?;
+            Body::local(Part::new(file, bytes))
         };
-        let what = What::Blob(layer.digest);
-        let fetch = Fetch { registry, repository: repository.clone(), what, verb: Verb::Get, headers, access };
-        self.0.upstream.clone().oneshot(fetch).await
+        let body = if verb == Verb::Head { Body::empty() } else { body };
+        Ok(match span {
+            Some(span) => respond::part(layer, span, body),
+            None => respond::whole(layer, body),
+        })
     }
 
-    /// A layer that streams from elsewhere.
-    fn relay(&self, layer: &Layer, span: Option<Span>, response: Response<Body>) -> Result<Response<Body>, Error> {
-        let (parts, body) = response.into_parts();
-        let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        let expected = span.as_ref().map_or(layer.size, Span::len);
-        if declared.is_some_and(|declared: u64| declared != expected) && parts.status != StatusCode::OK {
-            return Err(Error::bad_gateway("the injected layer does not have its size"));
-        }
-        match (parts.status, span) {
-            (StatusCode::PARTIAL_CONTENT, Some(span)) => {
-                if parts.headers.get(header::CONTENT_RANGE) != Some(&span.content_range()) {
-                    return Err(Error::bad_gateway("the injected layer does not have its size"));
-                }
-                Ok(answer(layer, Some(span), body))
-            }
-            // A server may always answer with the whole.
-            (StatusCode::OK, _) => {
-                if declared.is_some_and(|declared| declared != layer.size) {
-                    return Err(Error::bad_gateway("the injected layer does not have its size"));
-                }
-                Ok(answer(layer, None, self.verified(layer, body)?))
-            }
-            (status, _) => Err(Error::bad_gateway(format!("the injected layer cannot be had: {status}"))),
-        }
-    }
-
-    fn verified(&self, layer: &Layer, body: Body) -> Result<Body, Error> {
-        let body = body.expecting(Expect { digest: layer.digest, size: Some(layer.size) });
-        let key = (layer.digest, layer.diff_id);
-        match (self.0.verdicts.get(&key), layer.compression) {
-            (Some(Verdict::Wrong), _) => {
-                Err(Error::bad_gateway("the injected layer does not hold the tar it was said to hold"))
-            }
-            (None, Compression::Gzip) => {
-                let verdicts = self.0.verdicts.clone();
-                let limit = MAX_BASE + MAX_RATIO * layer.size;
-                let keep = move |verdict| verdicts.insert(key, verdict);
-                Ok(Body::local(Tarred::new(body, layer.diff_id, limit, keep)))
-            }
-            (Some(Verdict::Right), _) | (None, _) => Ok(body),
-        }
+    /// Is the file still what it was? A look at its length and time, usually.
+    async fn same(&self, layer: &Layer, path: &Path) -> Result<(), Error> {
+        let refused = match self.measures.file(path).await.map_err(gone)? {
+            Ok(measured) => measured.keeps(layer).err(),
+            Err(refusal) => Some(refusal),
+        };
+        refused.map_or(Ok(()), |refusal| Err(changed().with_source(refusal)))
     }
 }
 
-async fn local(layer: &Layer, path: &Path, span: Option<Span>) -> Result<Response<Body>, Error> {
-    let part = span.as_ref().map_or(0..layer.size, |span| span.bytes.clone());
-    // That it is not there is our fault and no 404: the digest is one that we promised.
-    let body = FileBody::open(path, layer.size, part).await;
-    let body = body.map_err(|error| Error::internal("an injected layer is not there").with_source(error))?;
-    Ok(answer(layer, span, Body::local(body)))
+fn gone(error: io::Error) -> Error {
+    Error::internal("the file of the injected layer cannot be read").with_source(error)
 }
 
-fn answer(layer: &Layer, span: Option<Span>, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    if span.is_some() {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
-    let fields = response.headers_mut();
-    identity(fields, &layer.digest);
-    fields.insert(header::CONTENT_TYPE, headers::OCTET_STREAM);
-    fields.insert(header::CONTENT_LENGTH, HeaderValue::from(span.as_ref().map_or(layer.size, Span::len)));
-    fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Some(span) = span {
-        fields.insert(header::CONTENT_RANGE, span.content_range());
-    }
-    response
+fn changed() -> Error {
+    Error::internal("the file of the injected layer has changed")
 }
 
-fn asked(span: &Span) -> HeaderValue {
-    let range = format!("bytes={}-{}", span.bytes.start, span.bytes.end - 1);
-    HeaderValue::try_from(range).expect("digits are ASCII")
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Parts { data_dir, private, .. } = self;
+        f.debug_struct("Parts").field("data_dir", data_dir).field("private", private).finish_non_exhaustive()
+    }
 }
+
+#[cfg(test)]
+mod tests;

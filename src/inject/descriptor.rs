@@ -1,189 +1,159 @@
-//! The operator's `layer.json`, which `wave pack` writes.
+//! `layer.json`: the operator's default layer, as `wave pack` writes it.
 
-use super::{Flaw, measure_file};
+use super::Measured;
+use super::measures::Measures;
+use super::pack::Failure;
 use crate::grant::{Layer, Recipe, Source};
 use crate::oci::{Digest, Platform};
-use serde::Deserialize;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 
-/// As it is written: a containerConfig, and the platforms a layer fits. `append` is the older form with one layer.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Written {
-    #[serde(default)]
+/// What a layer changes in an image's config: the part of `layer.json` that a person writes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Config {
     entrypoint: Option<Vec<String>>,
-    #[serde(default)]
     cmd: Option<Vec<String>>,
-    #[serde(default)]
     env: Option<Vec<String>>,
-    #[serde(default)]
     working_dir: Option<String>,
-    #[serde(default)]
-    layers: Option<Vec<WrittenLayer>>,
-    #[serde(default)]
-    append: Option<WrittenLayer>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WrittenLayer {
-    location: Option<PathBuf>,
-    gzip_digest: Option<String>,
-    gzip_size: Option<u64>,
-    tar_digest: Option<String>,
-    #[serde(default)]
     platforms: Option<Vec<String>>,
 }
 
-/// Why the default layer cannot be used; it stops the start.
-#[derive(Debug)]
-pub struct DescriptorError {
-    path: PathBuf,
-    why: Why,
+/// `layer.json` as we write it.
+#[derive(Debug, Serialize)]
+pub(super) struct Written {
+    #[serde(flatten)]
+    config: Option<Fields>,
+    layers: [Packed; 1],
 }
 
-#[derive(Debug)]
-enum Why {
-    Read(std::io::Error),
-    Json(serde_json::Error),
-    Missing(&'static str),
-    Prefix(String),
-    Digest(String),
-    Platform(String),
-    Layer(PathBuf, Flaw),
-    Differs(PathBuf, &'static str, String, String),
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: Option<String>,
+    env: Option<Vec<String>>,
 }
 
-/// The recipe of the default layer, each layer measured once and compared with what the file says.
-pub async fn load(path: &Path) -> Result<Recipe, DescriptorError> {
-    read(path).await.map_err(|why| DescriptorError { path: path.into(), why })
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Packed {
+    location: String,
+    gzip_digest: Digest,
+    gzip_size: u64,
+    tar_digest: Digest,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    platforms: Vec<String>,
 }
 
-async fn read(path: &Path) -> Result<Recipe, Why> {
-    let text = tokio::fs::read(path).await.map_err(Why::Read)?;
-    let written: Written = serde_json::from_slice(&text).map_err(Why::Json)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
+/// `layer.json` as we read it. Members we do not know are somebody else's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: Option<String>,
+    env: Option<Vec<String>>,
+    layers: Option<Vec<Entry>>,
+    /// The older form, with one layer.
+    append: Option<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    location: Option<String>,
+    gzip_digest: Option<String>,
+    gzip_size: Option<u64>,
+    tar_digest: Option<String>,
+    platforms: Option<Vec<String>>,
+}
+
+/// Reads the `layer.json` at `path` and measures the layers it names, once. A layer that is not what the file
+/// promises is an error here, not at the first pull. Locations are files: absolute, or relative to the folder of
+/// `path`.
+pub async fn load(path: &Path, measures: &Measures) -> Result<Recipe, Failure> {
+    let fail = |reason: String| Failure::new(path, reason);
+    let text = tokio::fs::read(path).await.map_err(|error| Failure::io(path, error))?;
+    let document: Document = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
+    let env = document.env.unwrap_or_default();
+    check_env(&env).map_err(fail)?;
     let mut layers = Vec::new();
-    for layer in written.append.into_iter().chain(written.layers.unwrap_or_default()) {
-        layers.push(checked(layer, dir).await?);
+    for entry in document.layers.unwrap_or_default().into_iter().chain(document.append) {
+        layers.push(layer(path, entry, measures).await?);
     }
     Ok(Recipe {
         layers,
-        entrypoint: written.entrypoint.unwrap_or_default(),
-        cmd: written.cmd.unwrap_or_default(),
-        env: written.env.unwrap_or_default(),
-        working_dir: written.working_dir.filter(|dir| !dir.is_empty()),
+        entrypoint: document.entrypoint.unwrap_or_default(),
+        cmd: document.cmd.unwrap_or_default(),
+        env,
+        working_dir: document.working_dir,
         platforms: Vec::new(),
     })
 }
 
-async fn checked(layer: WrittenLayer, dir: &Path) -> Result<Layer, Why> {
-    let location = layer.location.filter(|path| !path.as_os_str().is_empty());
-    let path = dir.join(location.ok_or(Why::Missing("layer tar path"))?);
-    let digest = parse(layer.gzip_digest.ok_or(Why::Missing("layer gzip digest"))?)?;
-    let diff_id = parse(layer.tar_digest.ok_or(Why::Missing("layer tar digest"))?)?;
-    let measured = measure_file(&path).await.map_err(|flaw| Why::Layer(path.clone(), flaw))?;
-    let same = |what, said: String, is: String| {
-        if said == is { Ok(()) } else { Err(Why::Differs(path.clone(), what, said, is)) }
-    };
-    same("gzipDigest", digest.to_string(), measured.digest.to_string())?;
-    same("tarDigest", diff_id.to_string(), measured.diff_id.to_string())?;
-    if let Some(size) = layer.gzip_size {
-        same("gzipSize", size.to_string(), measured.size.to_string())?;
+async fn layer(path: &Path, entry: Entry, measures: &Measures) -> Result<Layer, Failure> {
+    let fail = |reason: String| Failure::new(path, reason);
+    let location = entry.location.filter(|location| !location.is_empty());
+    let location = location.ok_or_else(|| fail("Missing layer tar path".into()))?;
+    if location.contains("://") || location.starts_with("data:") || location.starts_with("gzip:") {
+        return Err(fail("Unsupported location type: the default layer is a file".into()));
     }
-    let platforms = layer.platforms.unwrap_or_default();
-    let platforms = platforms.iter().map(|text| text.parse::<Platform>());
-    Ok(Layer {
-        digest,
-        size: measured.size,
-        diff_id,
-        compression: measured.compression,
-        platforms: platforms.collect::<Result<_, _>>().map_err(|error| Why::Platform(error.to_string()))?,
-        // Absolute, since the recipe outlives the working directory.
-        source: Source::File(std::path::absolute(&path).map_err(Why::Read)?),
-    })
+    let digest = super::accept::digest("gzip", entry.gzip_digest).map_err(fail)?;
+    let size = entry.gzip_size.ok_or_else(|| fail("Missing layer gzip size".into()))?;
+    let diff_id = super::accept::digest("tar", entry.tar_digest).map_err(fail)?;
+    let platforms = platforms(entry.platforms).map_err(fail)?;
+    let file = path.parent().unwrap_or(Path::new("")).join(location);
+    let file = std::path::absolute(&file).map_err(|error| Failure::io(&file, error))?;
+    let measured = measures.file(&file).await.map_err(|error| Failure::io(&file, error))?;
+    let refused = |refusal: super::Refusal| Failure::new(&file, format!("the layer {refusal}"));
+    let measured = measured.map_err(refused)?;
+    let compression = measured.compression;
+    let layer = Layer { digest, size, diff_id, compression, platforms, source: Source::File(file.clone()) };
+    measured.keeps(&layer).map_err(refused)?;
+    Ok(layer)
 }
 
-fn parse(text: String) -> Result<Digest, Why> {
-    if !text.starts_with("sha256:") {
-        return Err(Why::Prefix(text));
-    }
-    text.parse().map_err(|_| Why::Digest(text))
-}
-
-impl fmt::Display for DescriptorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path.display())?;
-        match &self.why {
-            Why::Read(error) => write!(f, "cannot be read: {error}"),
-            Why::Json(error) => write!(f, "is not a layer description: {error}"),
-            Why::Missing(what) => write!(f, "Missing {what}"),
-            Why::Prefix(text) => {
-                write!(f, "a layer digest should start with the 'sha256:' prefix -- offending value: {text}")
-            }
-            Why::Digest(text) => write!(f, "'{text}' is not a digest"),
-            Why::Platform(text) => f.write_str(text),
-            Why::Layer(path, flaw) => write!(f, "the layer {} {flaw}", path.display()),
-            Why::Differs(path, what, said, is) => {
-                write!(f, "{what} is {said}, but the layer {} has {is}; pack it again", path.display())
-            }
-        }
+impl Config {
+    /// Parses a `layer-config.json`; the error is for people.
+    pub(super) fn parse(text: &[u8]) -> Result<Config, String> {
+        let config: Config = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        check_env(config.env.as_deref().unwrap_or_default())?;
+        platforms(config.platforms.clone())?;
+        Ok(config)
     }
 }
 
-impl std::error::Error for DescriptorError {}
+impl Written {
+    /// For a layer called `location` beside the file.
+    pub(super) fn new(config: Option<Config>, location: &str, measured: &Measured) -> Written {
+        let platforms = config.as_ref().and_then(|config| config.platforms.clone());
+        let platforms = self::platforms(platforms).expect("parsed before");
+        let layer = Packed {
+            location: location.into(),
+            gzip_digest: measured.digest,
+            gzip_size: measured.size,
+            tar_digest: measured.diff_id,
+            platforms: platforms.iter().map(Platform::to_string).collect(),
+        };
+        let fields =
+            |Config { entrypoint, cmd, env, working_dir, .. }| Fields { entrypoint, cmd, working_dir, env };
+        Written { config: config.map(fields), layers: [layer] }
+    }
+}
+
+fn platforms(texts: Option<Vec<String>>) -> Result<Vec<Platform>, String> {
+    let parse = |text: String| text.parse().map_err(|_| format!("'{text}' is not a platform"));
+    texts.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+fn check_env(env: &[String]) -> Result<(), String> {
+    match env.iter().find(|entry| entry.find('=').is_none_or(|at| at == 0)) {
+        Some(entry) => Err(format!("env entries are KEY=value -- offending value: {entry}")),
+        None => Ok(()),
+    }
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inject::measure::tests::{gzip, tiny_tar};
-    use serde_json::{Value, json};
-
-    async fn of(change: impl Fn(&mut Value)) -> Result<Recipe, String> {
-        let dir = tempfile::tempdir().unwrap();
-        let tar = tiny_tar("hello");
-        let layer = gzip(&tar);
-        std::fs::write(dir.path().join("layer.tar.gzip"), &layer).unwrap();
-        let mut written = json!({
-            "entrypoint": ["/opt/fusion/entry.sh"], "cmd": null, "workingDir": null, "env": ["FOO=bar"],
-            "layers": [{
-                "location": "layer.tar.gzip", "gzipDigest": Digest::sha256(&layer), "gzipSize": layer.len(),
-                "tarDigest": Digest::sha256(&tar), "platforms": ["linux/amd64"],
-            }],
-        });
-        change(&mut written);
-        let path = dir.path().join("layer.json");
-        std::fs::write(&path, written.to_string()).unwrap();
-        load(&path).await.map_err(|error| error.to_string())
-    }
-
-    #[tokio::test]
-    async fn both_forms() {
-        let recipe = of(|_| {}).await.unwrap();
-        assert_eq!((&recipe.env[..], &recipe.entrypoint[..]), (&["FOO=bar".into()][..], &["/opt/fusion/entry.sh".into()][..]));
-        assert_eq!(recipe.layers[0].platforms, [Platform::linux_amd64()]);
-        let older = of(|json| {
-            let mut layers = json["layers"].take();
-            json["append"] = layers[0].take();
-        });
-        assert_eq!(older.await.unwrap().id(), recipe.id());
-    }
-
-    #[tokio::test]
-    async fn each_mistake_is_named() {
-        let check = async |key: &str, value: Value, message: &str| {
-            let error = of(|json| json["layers"][0][key] = value.clone()).await.unwrap_err();
-            assert!(error.contains(message), "{error}");
-        };
-        check("location", Value::Null, "Missing layer tar path").await;
-        check("location", json!("none"), "cannot be read").await;
-        check("gzipDigest", Value::Null, "Missing layer gzip digest").await;
-        check("tarDigest", Value::Null, "Missing layer tar digest").await;
-        check("gzipDigest", json!("md5:12"), "'sha256:' prefix").await;
-        check("gzipDigest", json!(Digest::sha256("x")), "gzipDigest is").await;
-        check("tarDigest", json!(Digest::sha256("x")), "tarDigest is").await;
-        check("gzipSize", json!(7), "gzipSize is 7").await;
-        check("platforms", json!(["foo"]), "Unsupported container platform").await;
-    }
-}
+mod tests;

@@ -1,83 +1,81 @@
 //! A part of a file as a body.
 
-use bytes::{Bytes, BytesMut};
+use super::measures::blocking;
+use crate::error::BoxError;
+use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use std::io::{self, SeekFrom};
+use std::fs::File;
+use std::io;
 use std::ops::Range;
-use std::path::Path;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
-use tokio::fs::File;
-use tokio::io::{AsyncSeekExt as _, ReadBuf};
-use tokio::io::AsyncRead as _;
+use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-/// Bytes of one frame.
-const FRAME: usize = 256 * 1024;
-
-/// Streams a range of a file. A file that turns out shorter fails the body.
-pub(super) struct FileBody {
-    file: File,
-    left: u64,
+/// Bytes of a file. One chunk is read when it is asked for and handed on as it is. A file that turns out shorter
+/// breaks the body.
+pub(super) struct Part {
+    file: Arc<File>,
+    left: Range<u64>,
+    reading: Option<Reading>,
 }
 
-impl FileBody {
-    /// Opens `path`, which must be `size` bytes long, at the start of `part`.
-    pub(super) async fn open(path: &Path, size: u64, part: Range<u64>) -> io::Result<FileBody> {
-        let mut file = File::open(path).await?;
-        let length = file.metadata().await?.len();
-        if length != size {
-            return Err(io::Error::other(format!("{} is {length} bytes long and not {size}", path.display())));
-        }
-        file.set_max_buf_size(FRAME);
-        file.seek(SeekFrom::Start(part.start)).await?;
-        Ok(FileBody { file, left: part.end - part.start })
+type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
+
+const CHUNK: u64 = 256 * 1024;
+
+impl Part {
+    /// The bytes of `file` in `range`.
+    pub(super) fn new(file: File, range: Range<u64>) -> Part {
+        Part { file: Arc::new(file), left: range, reading: None }
+    }
+
+    fn read(&self) -> Reading {
+        let (file, offset) = (self.file.clone(), self.left.start);
+        let length = CHUNK.min(self.left.end - offset) as usize;
+        Box::pin(async move {
+            let read = move || {
+                let mut chunk = vec![0; length];
+                file.read_exact_at(&mut chunk, offset).map(|()| Bytes::from(chunk))
+            };
+            blocking(read).await?
+        })
     }
 }
 
-impl HttpBody for FileBody {
+impl HttpBody for Part {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.left == 0 {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let wanted = self.left.min(FRAME as u64) as usize;
-        let mut frame = BytesMut::zeroed(wanted);
-        let mut buffer = ReadBuf::new(&mut frame);
-        ready!(pin!(&mut self.file).poll_read(cx, &mut buffer))?;
-        let count = buffer.filled().len();
-        if count == 0 {
-            return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+        let mut reading = self.reading.take().unwrap_or_else(|| self.read());
+        let Poll::Ready(chunk) = reading.as_mut().poll(cx) else {
+            self.reading = Some(reading);
+            return Poll::Pending;
+        };
+        match chunk {
+            Ok(chunk) => {
+                self.left.start += chunk.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
+            }
+            Err(error) => {
+                self.left.start = self.left.end;
+                Poll::Ready(Some(Err(error.into())))
+            }
         }
-        frame.truncate(count);
-        self.left -= count as u64;
-        Poll::Ready(Some(Ok(Frame::data(frame.freeze()))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == 0
+        self.left.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::body::{Body, bounded};
-
-    #[tokio::test]
-    async fn a_part_of_a_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x");
-        let content: Vec<u8> = (0..600_000u32).map(|i| i as u8).collect();
-        std::fs::write(&path, &content).unwrap();
-        let body = FileBody::open(&path, 600_000, 10..599_999).await.unwrap();
-        assert_eq!(body.size_hint().exact(), Some(599_989));
-        assert_eq!(bounded(Body::local(body), 1 << 20).await.unwrap(), content[10..599_999]);
-        assert!(FileBody::open(&path, 5, 0..5).await.is_err());
+        SizeHint::with_exact(self.left.end - self.left.start)
     }
 }

@@ -55,7 +55,11 @@ pub(super) async fn tags(upstream: &Upstream, scoped: &Scoped) -> Result<Respons
 
 /// The referrers of a manifest (distribution-spec, "Listing Referrers"): upstream's, else those under the tag of
 /// the fallback schema, else none. A manifest of ours has none upstream.
-pub(super) async fn referrers(upstream: &Upstream, scoped: &Scoped, ours: bool) -> Result<Response<Body>, Error> {
+pub(super) async fn referrers(
+    upstream: &Upstream,
+    scoped: &Scoped,
+    ours: bool,
+) -> Result<Response<Body>, Error> {
     let Wish::Referrers { subject, artifact_type, more } = &scoped.pull.wish else {
         return Err(Error::internal("referrers were expected"));
     };
@@ -91,7 +95,11 @@ fn may_lack(error: &Error) -> bool {
 }
 
 /// The index under the tag `<algorithm>-<hex>` ("Referrers Tag Schema"); 32 and 64 characters at most.
-async fn fallback(upstream: &Upstream, scoped: &Scoped, subject: &Digest) -> Result<Vec<Box<RawValue>>, Error> {
+async fn fallback(
+    upstream: &Upstream,
+    scoped: &Scoped,
+    subject: &Digest,
+) -> Result<Vec<Box<RawValue>>, Error> {
     let hex = subject.hex();
     let tag = format!("{}-{}", subject.algorithm().as_str(), &hex[..hex.len().min(64)]);
     let tag = tag.parse().map_err(|_| Error::internal("a digest makes a tag"))?;
@@ -100,7 +108,9 @@ async fn fallback(upstream: &Upstream, scoped: &Scoped, subject: &Digest) -> Res
     let what = What::Manifest(Reference::Tag(tag));
     match upstream.clone().oneshot(fetch(scoped, what, Verb::Get, accept)).await {
         Ok(response) => entries(&bounded(response.into_body(), REFERRERS_LIMIT).await?),
-        Err(error) if error.code() == Code::ManifestUnknown || error.code() == Code::NameUnknown => Ok(Vec::new()),
+        Err(error) if error.code() == Code::ManifestUnknown || error.code() == Code::NameUnknown => {
+            Ok(Vec::new())
+        }
         Err(error) => Err(error),
     }
 }
@@ -191,8 +201,14 @@ mod tests {
             let fields = HeaderMap::from_iter([(header::LINK, HeaderValue::from_static(link))]);
             assert_eq!(next(&fields, "/v2/a/tags/list").as_ref().map(|v| v.to_str().unwrap()), want);
         };
-        check("</v2/x/tags/list?n=2&last=b>; rel=\"next\"", Some("</v2/a/tags/list?n=2&last=b>; rel=\"next\""));
-        check("<https://evil.example/v2/x?next_page=gAA%3D>; rel=next", Some("</v2/a/tags/list?next%5Fpage=gAA%3D>; rel=\"next\""));
+        check(
+            "</v2/x/tags/list?n=2&last=b>; rel=\"next\"",
+            Some("</v2/a/tags/list?n=2&last=b>; rel=\"next\""),
+        );
+        check(
+            "<https://evil.example/v2/x?next_page=gAA%3D>; rel=next",
+            Some("</v2/a/tags/list?next%5Fpage=gAA%3D>; rel=\"next\""),
+        );
         check("</v2/x/tags/list?n=2>; rel=\"prev\"", None);
         check("nonsense", None);
     }
@@ -203,6 +219,8 @@ mod tests {
         let response = filtered(entries(raw.as_bytes()).unwrap(), Some("a/b"));
         assert_eq!(response.headers()[headers::FILTERS_APPLIED], "artifactType");
         let text = bounded(response.into_body(), 4096).await.unwrap();
-        assert!(std::str::from_utf8(&text).unwrap().ends_with(r#""manifests":[{"artifactType":"a/b","x":1.0}]}"#));
+        assert!(
+            std::str::from_utf8(&text).unwrap().ends_with(r#""manifests":[{"artifactType":"a/b","x":1.0}]}"#)
+        );
     }
 }

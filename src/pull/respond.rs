@@ -21,17 +21,17 @@ pub fn document(
         return not_modified(digest);
     }
     let total = content.len() as u64;
-    let (status, part, content_range) = match Spans::of(conditions.range.as_ref(), conditions.if_range.as_ref(), &etag, total)
-    {
-        // Range is defined for GET only (RFC 9110, 14.2).
-        _ if verb == Verb::Head => (StatusCode::OK, content.clone(), None),
-        Spans::Whole => (StatusCode::OK, content.clone(), None),
-        Spans::Part(span) => {
-            let part = content.slice(span.bytes.start as usize..span.bytes.end as usize);
-            (StatusCode::PARTIAL_CONTENT, part, Some(span.content_range()))
-        }
-        Spans::Unsatisfiable => return range_not_satisfiable(Some(total)),
-    };
+    let (status, part, content_range) =
+        match Spans::of(conditions.range.as_ref(), conditions.if_range.as_ref(), &etag, total) {
+            // Range is defined for GET only (RFC 9110, 14.2).
+            _ if verb == Verb::Head => (StatusCode::OK, content.clone(), None),
+            Spans::Whole => (StatusCode::OK, content.clone(), None),
+            Spans::Part(span) => {
+                let part = content.slice(span.bytes.start as usize..span.bytes.end as usize);
+                (StatusCode::PARTIAL_CONTENT, part, Some(span.content_range()))
+            }
+            Spans::Unsatisfiable => return range_not_satisfiable(Some(total)),
+        };
     let length = part.len();
     let mut response = Response::new(match verb {
         Verb::Get => Body::full(part),
@@ -52,7 +52,9 @@ pub fn document(
 
 /// Does the caller hold this version already (RFC 9110, 13.1.2)?
 pub fn unmodified(conditions: &Conditions, etag: &HeaderValue) -> bool {
-    let Some(list) = conditions.if_none_match.as_ref().and_then(|value| value.to_str().ok()) else { return false };
+    let Some(list) = conditions.if_none_match.as_ref().and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
     let own = etag.to_str().unwrap_or_default();
     list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == own)
 }
@@ -106,7 +108,10 @@ mod tests {
     #[tokio::test]
     async fn whole_and_part() {
         let response = get(None, None, Verb::Get);
-        assert_eq!((response.status(), &response.headers()["content-length"]), (StatusCode::OK, &HeaderValue::from(10)));
+        assert_eq!(
+            (response.status(), &response.headers()["content-length"]),
+            (StatusCode::OK, &HeaderValue::from(10))
+        );
         assert_eq!(text(response).await, "0123456789");
         let response = get(Some("bytes=2-4"), None, Verb::Get);
         assert_eq!(response.headers()["content-range"], "bytes 2-4/10");
@@ -120,7 +125,10 @@ mod tests {
     #[tokio::test]
     async fn head_has_the_length_and_no_body() {
         let response = get(Some("bytes=2-4"), None, Verb::Head);
-        assert_eq!((response.status().as_u16(), &response.headers()["content-length"]), (200, &HeaderValue::from(10)));
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-length"]),
+            (200, &HeaderValue::from(10))
+        );
         assert_eq!(text(response).await, "");
     }
 

@@ -117,7 +117,9 @@ impl Parts {
         match self.find(scoped, digest).await? {
             Some(Ours::Derived(derivation)) => Ok(self.held(scoped, &derivation, digest)),
             Some(Ours::Injected(recipe)) => {
-                let layer = recipe.layer(digest).ok_or_else(|| Error::internal("a root names a layer its recipe lacks"))?;
+                let layer = recipe
+                    .layer(digest)
+                    .ok_or_else(|| Error::internal("a root names a layer its recipe lacks"))?;
                 self.injector.serve(layer, access, pull.verb, &pull.conditions).await
             }
             None => stream::blob(&self.upstream, scoped, digest).await,
@@ -205,7 +207,8 @@ enum Ours {
 /// `Warning: 299` (RFC 7234, 5.5), which clients show to their users.
 fn warn(response: &mut Response<Body>, derivation: &Derivation) {
     let Some(text) = &derivation.warning else { return };
-    let text: String = text.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '\'' } else { c }).collect();
+    let text: String =
+        text.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '\'' } else { c }).collect();
     if let Ok(value) = HeaderValue::try_from(format!("299 - \"{text}\"")) {
         response.headers_mut().insert(header::WARNING, value);
     }

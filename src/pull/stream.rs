@@ -48,7 +48,11 @@ pub(super) async fn manifest(
 }
 
 /// A blob as it streams from upstream.
-pub(super) async fn blob(upstream: &Upstream, scoped: &Scoped, digest: &Digest) -> Result<Response<Body>, Error> {
+pub(super) async fn blob(
+    upstream: &Upstream,
+    scoped: &Scoped,
+    digest: &Digest,
+) -> Result<Response<Body>, Error> {
     let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
     let etag = headers::etag_value(digest);
     let what = || What::Blob(*digest);

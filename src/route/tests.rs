@@ -35,7 +35,10 @@ fn places() {
         Place::Named(host("github.io"), repository("biocontainers/biocontainers"))
     );
     assert_eq!(place("/v2/quay/a/b/manifests/v1"), Place::Named(host("quay.io"), repository("a/b")));
-    assert_eq!(place("/v2/127.0.0.1:5000/a/manifests/v1"), Place::Named(host("127.0.0.1:5000"), repository("a")));
+    assert_eq!(
+        place("/v2/127.0.0.1:5000/a/manifests/v1"),
+        Place::Named(host("127.0.0.1:5000"), repository("a"))
+    );
     assert_eq!(place("/v2/a/b/manifests/v1?ns=quay.io"), Place::Mirror(host("quay.io"), repository("a/b")));
     let token: Token = "abcdefghijklmnopqrstuvwxyz".parse().unwrap();
     let uri = format!("/v2/wt/{}/library/ubuntu/manifests/latest?ns=evil.example", token.expose());
@@ -89,7 +92,8 @@ fn a_refused_path_never_shows_its_token() {
 
 #[test]
 fn two_ranges_are_as_good_as_none() {
-    let request = Request::get("/v2/a/manifests/v1").header("range", "bytes=0-1").header("range", "bytes=2-3");
+    let request =
+        Request::get("/v2/a/manifests/v1").header("range", "bytes=0-1").header("range", "bytes=2-3");
     let Ok(Routed::Pull(pull)) = route(&request.body(()).unwrap(), &registries()) else { panic!("a pull") };
     assert!(pull.conditions.range.is_none());
 }

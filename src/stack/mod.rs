@@ -64,7 +64,8 @@ pub fn pull(
     require: RequireLayer,
     rate: RateLayer,
     serve: Serve,
-) -> impl Service<Pull, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync + 'static {
+) -> impl Service<Pull, Response = Response<Body>, Error = Error, Future: Send> + Clone + Send + Sync + 'static
+{
     ServiceBuilder::new()
         // First: an unknown token costs one look-up and no upstream traffic.
         .layer(resolve)

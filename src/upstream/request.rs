@@ -133,7 +133,10 @@ mod tests {
         check(What::Manifest(Reference::Digest(digest)), &format!("manifests/{digest}"));
         check(What::Blob(digest), &format!("blobs/{digest}"));
         check(What::Tags { n: None, last: None, more: vec![] }, "tags/list");
-        check(What::Tags { n: Some(5), last: Some("a&b=c".into()), more: vec![] }, "tags/list?n=5&last=a%26b%3Dc");
+        check(
+            What::Tags { n: Some(5), last: Some("a&b=c".into()), more: vec![] },
+            "tags/list?n=5&last=a%26b%3Dc",
+        );
         check(
             What::Referrers { subject: digest, artifact_type: Some("a/b+c".into()), more: vec![] },
             &format!("referrers/{digest}?artifactType=a%2Fb%2Bc"),

@@ -13,9 +13,7 @@ async fn what_happened_is_counted() {
     assert_eq!(get(&proxy.url("/v2/library/app/manifests/none")).await.status, 404);
     let text = get(&proxy.admin("/metrics")).await;
     let text = String::from_utf8(text.body.to_vec()).unwrap();
-    for part in
-        ["wave_requests_total", "wave_cache_lookups_total", "MANIFEST_UNKNOWN", "kind=\"manifest\""]
-    {
+    for part in ["wave_requests_total", "wave_cache_lookups_total", "MANIFEST_UNKNOWN", "kind=\"manifest\""] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("library/app") && !text.contains("sha256:"), "no names in labels");

@@ -63,7 +63,8 @@ fn the_vocabulary_and_the_documents_do_no_io() {
 fn layers_are_stacked_in_one_place() {
     for (path, text) in sources("src") {
         let stacked = product(&text).contains("ServiceBuilder");
-        let test = path.components().any(|part| part.as_os_str() == "tests.rs" || part.as_os_str() == "tests");
+        let test =
+            path.components().any(|part| part.as_os_str() == "tests.rs" || part.as_os_str() == "tests");
         assert!(test || path.starts_with("src/stack") || !stacked, "{} stacks layers", path.display());
     }
 }

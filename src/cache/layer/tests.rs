@@ -59,9 +59,8 @@ impl PartialEq for Image {
 #[tokio::test]
 async fn many_callers_share_one_computation() {
     let (cache, mut handle, _) = cache();
-    let calls: Vec<_> = (0..8)
-        .map(|_| tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous()))))
-        .collect();
+    let calls: Vec<_> =
+        (0..8).map(|_| tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous())))).collect();
     assert_request_eq!(handle, image("a", Access::anonymous())).send_response(derivation("doc"));
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().root, Digest::sha256("doc"));

@@ -13,7 +13,6 @@ pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub struct Image {
     pub manifest: Digest,
     pub manifest_size: usize,
-    pub config: Digest,
     pub layer: Digest,
 }
 
@@ -44,7 +43,7 @@ impl Image {
         );
         let manifest_size = manifest.len();
         let manifest = registry.manifest(tag, media, manifest);
-        Image { manifest, manifest_size, config, layer }
+        Image { manifest, manifest_size, layer }
     }
 }
 

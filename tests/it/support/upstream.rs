@@ -72,11 +72,6 @@ impl Upstream {
         Upstream { address, objects, task }
     }
 
-    /// Its name in image references.
-    pub fn host(&self) -> String {
-        self.address.to_string()
-    }
-
     /// Adds a manifest under its digest and, if given, a tag.
     pub fn manifest(&self, tag: Option<&str>, media: &str, content: impl Into<Bytes>) -> Digest {
         let content = content.into();
@@ -94,13 +89,6 @@ impl Upstream {
         let digest = Digest::sha256(&content);
         self.objects.lock().unwrap().blobs.insert(digest.to_string(), content);
         digest
-    }
-
-    /// Forgets every object whose key is `key`.
-    pub fn forget(&self, key: &str) {
-        let mut objects = self.objects.lock().unwrap();
-        objects.manifests.remove(key);
-        objects.blobs.remove(key);
     }
 
     /// The requests so far whose path contains `part`.
