@@ -1,5 +1,5 @@
-//! The operator's listener: metrics, probes and the log's level. It asks nobody who he is, so it is bound to loopback
-//! unless the configuration says otherwise.
+//! The operator's listener: metrics, probes and the log's level. It asks nobody who he is, so it is bound to
+//! loopback unless the configuration says otherwise.
 
 use crate::body::{Body, bounded};
 use crate::error::BoxError;
@@ -34,14 +34,16 @@ const EXPOSITION: HeaderValue = HeaderValue::from_static("text/plain; version=0.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 impl State {
-    /// `clients` is the watch of the listeners whose readiness is told; `checks` are further reasons not to be ready.
+    /// `clients` is the watch of the listeners whose readiness is told; `checks` are further reasons not to
+    /// be ready.
     pub fn new(metrics: Metrics, level: Level, clients: Watch, checks: Vec<Check>) -> State {
         State { metrics, level, clients, checks: checks.into() }
     }
 }
 
-/// Serves `GET /metrics`, `/livez` and `/readyz`, and `GET` and `PUT /log`, until `watch` drains. `watch` should be another
-/// one than the clients': while these drain, `/readyz` still answers 503 and metrics are still read.
+/// Serves `GET /metrics`, `/livez` and `/readyz`, and `GET` and `PUT /log`, until `watch` drains. `watch`
+/// should be another one than the clients': while these drain, `/readyz` still answers 503 and metrics are
+/// still read.
 pub async fn serve(listener: Listener, state: State, limits: Limits, watch: Watch) {
     let metrics = state.metrics.clone();
     let service = BoxCloneSyncService::new(tower::service_fn(move |request| {

@@ -15,7 +15,8 @@ pub struct AdmissionLayer<P> {
     permits: Arc<P>,
 }
 
-/// Takes a permit for each request, or refuses it. The permit is given back when the response *body* has ended.
+/// Takes a permit for each request, or refuses it. The permit is given back when the response *body* has
+/// ended.
 #[derive(Debug)]
 pub struct Admission<S, P> {
     inner: S,
@@ -35,7 +36,8 @@ impl<P> Clone for AdmissionLayer<P> {
     }
 }
 
-/// A clone is a new caller. There is nothing it could inherit: a permit is taken in `call`, never in `poll_ready`.
+/// A clone is a new caller. There is nothing it could inherit: a permit is taken in `call`, never in
+/// `poll_ready`.
 impl<S: Clone, P> Clone for Admission<S, P> {
     fn clone(&self) -> Admission<S, P> {
         Admission { inner: self.inner.clone(), permits: self.permits.clone() }

@@ -40,8 +40,8 @@ pub struct Permit {
 
 /// When to come back: permits are held for the time of one response.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Registries remembered before those without a request in flight are forgotten. Callers may name registries, so the
-/// map must not grow with the names they think of.
+/// Registries remembered before those without a request in flight are forgotten. Callers may name registries,
+/// so the map must not grow with the names they think of.
 const REMEMBERED: usize = 256;
 
 impl Pool {

@@ -44,7 +44,8 @@ pub enum Side {
     Upstream,
 }
 
-/// What a response that renders an error tells the layers above: its code and whose fault it was, as an extension.
+/// What a response that renders an error tells the layers above: its code and whose fault it was, as an
+/// extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blame {
     /// The code.

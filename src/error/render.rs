@@ -27,7 +27,8 @@ impl Envelope {
     }
 }
 
-/// The response for `error`, with its [`Blame`] as an extension. `429` and `503` carry `Retry-After`, `401` carries `WWW-Authenticate`.
+/// The response for `error`, with its [`Blame`] as an extension. `429` and `503` carry `Retry-After`, `401`
+/// carries `WWW-Authenticate`.
 pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
     let content = match envelope {
         Envelope::Registry | Envelope::Head => registry(error),

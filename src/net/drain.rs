@@ -44,8 +44,8 @@ impl Drain {
         (Drain { stage: sender }, Watch { stage: receiver })
     }
 
-    /// Runs `serving`, which holds all listeners, to its end. The first of `stops` starts draining; after `grace`, or with
-    /// the second, connections are cut, upon which `serving` ends at once.
+    /// Runs `serving`, which holds all listeners, to its end. The first of `stops` starts draining; after
+    /// `grace`, or with the second, connections are cut, upon which `serving` ends at once.
     pub async fn run(
         self,
         serving: impl Future<Output = ()>,

@@ -8,7 +8,7 @@ use metrics::{Gauge, counter, gauge};
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -224,8 +224,22 @@ impl Drop for Open {
     }
 }
 
-/// A socket for `address`. A wildcard of IPv6 takes IPv4 connections too, whatever the system's default is.
+/// A socket for `address`. A wildcard of IPv6 takes IPv4 connections too, whatever the system's default is,
+/// and becomes one of IPv4 where the system has no IPv6.
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    use io::ErrorKind::{AddrInUse, PermissionDenied};
+    match bind_exactly(address) {
+        Err(error)
+            if address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED)
+                && !matches!(error.kind(), AddrInUse | PermissionDenied) =>
+        {
+            bind_exactly((Ipv4Addr::UNSPECIFIED, address.port()).into()).map_err(|_| error)
+        }
+        bound => bound,
+    }
+}
+
+fn bind_exactly(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -248,7 +262,8 @@ async fn accept(
     Ok((stream, address, permit))
 }
 
-/// The kernel resets a client that acknowledges nothing, or reads nothing, for `stall` (tcp(7), `TCP_USER_TIMEOUT`).
+/// The kernel resets a client that acknowledges nothing, or reads nothing, for `stall` (tcp(7),
+/// `TCP_USER_TIMEOUT`).
 fn tune(stream: &TcpStream, stall: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_user_timeout(Some(stall))

@@ -1,7 +1,7 @@
 //! Client connections: listeners, TLS, HTTP, and their orderly end.
 //!
-//! [`Listener::plain`] or [`Listener::tls`] binds, [`Listener::serve`] runs until a [`Drain`] says stop and the last
-//! connection has ended. Nothing wraps a socket, so vectored writes reach the kernel.
+//! [`Listener::plain`] or [`Listener::tls`] binds, [`Listener::serve`] runs until a [`Drain`] says stop and
+//! the last connection has ended. Nothing wraps a socket, so vectored writes reach the kernel.
 
 mod drain;
 mod listen;

@@ -1,8 +1,9 @@
 //! Cutting HTTP/2 streams whose client has stopped reading.
 //!
-//! Over HTTP/1 the kernel does this (`TCP_USER_TIMEOUT`). A client of HTTP/2 can close the window of one stream while the
-//! connection stays lively, so each stream watches itself: hyper asks a body for its next frame only when the one before
-//! has been sent, hence a frame that was handed out long ago with no question since is one that nobody reads.
+//! Over HTTP/1 the kernel does this (`TCP_USER_TIMEOUT`). A client of HTTP/2 can close the window of one
+//! stream while the connection stays lively, so each stream watches itself: hyper asks a body for its next
+//! frame only when the one before has been sent, hence a frame that was handed out long ago with no question
+//! since is one that nobody reads.
 
 use crate::body::Body;
 use crate::error::BoxError;

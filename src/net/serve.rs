@@ -19,7 +19,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt as _;
 
-/// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs nothing.
+/// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs
+/// nothing.
 const HEAD: usize = 64 * 1024;
 /// Bytes of a request target; more is 414 (RFC 9110, 15.5.15).
 const TARGET: usize = 8 * 1024;
@@ -95,7 +96,8 @@ where
         () = activity.idle_for(limits.header) => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not take for ever.
+    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not
+    // take for ever.
     tokio::select! {
         result = &mut connection => result,
         () = activity.idle_for(limits.header) => Ok(()),
@@ -114,8 +116,8 @@ async fn edge(
     service.oneshot(request).await
 }
 
-/// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is how requests
-/// are smuggled past whoever ignores it (RFC 9110, 9.3.1). Such a connection is not used again.
+/// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is
+/// how requests are smuggled past whoever ignores it (RFC 9110, 9.3.1). Such a connection is not used again.
 fn refuse(request: &Request<Incoming>) -> Option<Response<Body>> {
     let (method, uri) = (request.method(), request.uri());
     let target = uri.path_and_query().map_or(0, |target| target.as_str().len());

@@ -25,8 +25,9 @@ pub(super) async fn peek(stream: &TcpStream) -> io::Result<Speaks> {
     Ok(recognize(&first[..read]))
 }
 
-/// Answers a ClientHello the way that lets clients fall back to http: Go's TLS recognizes the start of an HTTP
-/// response, and containerd and podman act on it. Reading the ClientHello first keeps the close from becoming a reset.
+/// Answers a ClientHello the way that lets clients fall back to http: Go's TLS recognizes the start of an
+/// HTTP response, and containerd and podman act on it. Reading the ClientHello first keeps the close from
+/// becoming a reset.
 pub(super) async fn decline_tls(mut stream: TcpStream) {
     let _ = stream.try_read(&mut [0; 4096]);
     let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

@@ -5,4 +5,5 @@ mod support;
 mod drain;
 mod http1;
 mod http2;
+mod stack;
 mod tls;

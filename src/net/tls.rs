@@ -54,8 +54,8 @@ impl Certificates {
         Arc::new(config)
     }
 
-    /// Looks at the files every `period` until we drain, and takes a changed pair over when it is valid; the old one stays
-    /// when it is not. Replaced symbolic links count as changes.
+    /// Looks at the files every `period` until we drain, and takes a changed pair over when it is valid; the
+    /// old one stays when it is not. Replaced symbolic links count as changes.
     pub async fn follow(self: Arc<Certificates>, period: Duration, mut watch: Watch) {
         let mut seen = Stamp::of(&self.files);
         loop {
@@ -63,8 +63,8 @@ impl Certificates {
                 () = watch.draining() => return,
                 () = tokio::time::sleep(period) => {}
             }
-            // Small local files: quicker read than handed to another thread. The stamp is older than what is read, so a
-            // change in between is seen next time.
+            // Small local files: quicker read than handed to another thread. The stamp is older than what is
+            // read, so a change in between is seen next time.
             let stamp = Stamp::of(&self.files);
             if stamp == seen {
                 continue;

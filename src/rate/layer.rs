@@ -1,4 +1,5 @@
-//! The layer that limits pulls. It sits below the one that checks callers, so an account name is a proven one.
+//! The layer that limits pulls. It sits below the one that checks callers, so an account name is a proven
+//! one.
 
 use super::Rates;
 use crate::error::Error;
@@ -14,7 +15,8 @@ pub struct RateLayer {
     rates: Rates,
 }
 
-/// Refuses pulls beyond the caller's allowance. Blobs, lists and everything that belongs to a counted pull pass.
+/// Refuses pulls beyond the caller's allowance. Blobs, lists and everything that belongs to a counted pull
+/// pass.
 #[derive(Clone, Debug)]
 pub struct Rate<S> {
     inner: S,

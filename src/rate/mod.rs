@@ -21,13 +21,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The allowances of all callers, in bounded memory: the callers unheard of for the longest time are forgotten first,
-/// and get a full allowance when they come again.
+/// The allowances of all callers, in bounded memory: the callers unheard of for the longest time are
+/// forgotten first, and get a full allowance when they come again.
 ///
-/// One pull is the first manifest request by a caller for an image within 60 seconds. At this height a tag has no digest
-/// yet, so an image is known by its registry, repository and reference, and what is asked for by digest within
-/// 60 seconds of a counted pull from the same repository passes as a part of that pull. Two tags of one image hence
-/// count twice, and several images of one repository pulled by digest in one minute count once.
+/// One pull is the first manifest request by a caller for an image within 60 seconds. At this height a tag
+/// has no digest yet, so an image is known by its registry, repository and reference, and what is asked for
+/// by digest within 60 seconds of a counted pull from the same repository passes as a part of that pull. Two
+/// tags of one image hence count twice, and several images of one repository pulled by digest in one minute
+/// count once.
 #[derive(Clone)]
 pub struct Rates {
     policy: config::Rate,
@@ -80,8 +81,8 @@ impl Rates {
         Some((quota?, reference))
     }
 
-    /// Counts a request if it is the first of a pull; 429 `TOOMANYREQUESTS` with `Retry-After` when the caller's
-    /// allowance is used up.
+    /// Counts a request if it is the first of a pull; 429 `TOOMANYREQUESTS` with `Retry-After` when the
+    /// caller's allowance is used up.
     async fn count(&self, scoped: &Scoped, quota: Quota, reference: &Reference) -> Result<(), Error> {
         let who = Who::of(&scoped.pull.caller);
         let grant = &scoped.grant;

@@ -17,7 +17,8 @@ pub(super) enum Access {
     Off,
 }
 
-/// A request in flight. It counts itself, and tells how it ended even when it is dropped before it had a response.
+/// A request in flight. It counts itself, and tells how it ended even when it is dropped before it had a
+/// response.
 pub(super) struct Record {
     access: Access,
     kind: Kind,

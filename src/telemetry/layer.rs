@@ -19,8 +19,8 @@ pub struct RecordLayer {
     access: Access,
 }
 
-/// Gives each request an id (`X-Request-Id`, the caller's own when it is sane) and a span, counts it, measures it, and
-/// writes its access line when the response *body* has ended.
+/// Gives each request an id (`X-Request-Id`, the caller's own when it is sane) and a span, counts it,
+/// measures it, and writes its access line when the response *body* has ended.
 #[derive(Clone, Debug)]
 pub struct Record<S> {
     inner: S,
@@ -96,7 +96,8 @@ fn identify(headers: &HeaderMap) -> HeaderValue {
     headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(new_id)
 }
 
-/// Unique in this process, and scattered enough not to collide with another's: an odd multiplier visits every number.
+/// Unique in this process, and scattered enough not to collide with another's: an odd multiplier visits every
+/// number.
 fn new_id() -> HeaderValue {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static START: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| {

@@ -36,8 +36,8 @@ pub struct InvalidLevel(String);
 /// How often histograms are folded when nobody asks for them.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Installs the subscriber, which writes to standard error, and the recorder. Fails when `level` is no filter, when no
-/// thread can be started, or when this was done before.
+/// Installs the subscriber, which writes to standard error, and the recorder. Fails when `level` is no
+/// filter, when no thread can be started, or when this was done before.
 pub fn install(log: &Log) -> io::Result<Telemetry> {
     let (filter, level) =
         Level::parse(&log.level).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;

@@ -10,7 +10,8 @@ pub(crate) fn recorder() -> (PrometheusRecorder, Metrics) {
     (recorder, metrics)
 }
 
-/// The value of the series whose name is `name` and whose labels include all of `labels`; 0 when there is none.
+/// The value of the series whose name is `name` and whose labels include all of `labels`; 0 when there is
+/// none.
 pub(crate) fn value(metrics: &Metrics, name: &str, labels: &[(&str, &str)]) -> f64 {
     let text = metrics.render();
     let of_series = |line: &str| {

@@ -1,5 +1,5 @@
-//! A log writer that never makes a request wait: lines go to a thread through a bounded queue, and what does not
-//! fit is dropped and counted.
+//! A log writer that never makes a request wait: lines go to a thread through a bounded queue, and what does
+//! not fit is dropped and counted.
 
 use super::names;
 use metrics::counter;

@@ -48,12 +48,18 @@ impl Rig {
     }
 
     pub(super) fn on(listener: Listener, limits: Limits) -> Rig {
+        let (feed, fed) = mpsc::unbounded_channel();
+        Rig { feed, ..Rig::with(listener, limits, || service(fed)) }
+    }
+
+    /// With a service that is made when the metrics are in place.
+    pub(super) fn with(listener: Listener, limits: Limits, service: impl FnOnce() -> Service) -> Rig {
         let (recorder, metrics) = testing::recorder();
         let recorder = metrics::set_default_local_recorder(Box::leak(Box::new(recorder)));
-        let (feed, fed) = mpsc::unbounded_channel();
+        let (feed, _) = mpsc::unbounded_channel();
         let address = listener.local_addr().unwrap();
         let (drain, watch) = Drain::new();
-        let serving = tokio::spawn(listener.serve(service(fed), limits, watch));
+        let serving = tokio::spawn(listener.serve(service(), limits, watch));
         Rig { address, drain, metrics, serving, feed, _recorder: recorder }
     }
 
