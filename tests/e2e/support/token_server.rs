@@ -31,7 +31,8 @@ pub(crate) struct TokenServer {
     realm: String,
     trusted: std::path::PathBuf,
     shared: Arc<Shared>,
-    _runtime: tokio::runtime::Runtime,
+    /// Taken when it stops: a runtime must not wait for its threads inside of another one.
+    runtime: Option<tokio::runtime::Runtime>,
 }
 
 struct Shared {
@@ -75,7 +76,15 @@ impl TokenServer {
             Arc::new(Shared { identity: authority.issue(&["token.test"]), requests: AtomicUsize::new(0) });
         runtime.spawn(accept(listener, acceptor, Arc::clone(&shared)));
         let realm = format!("{scheme}://{address}/token");
-        Self { realm, trusted: authority.file(), shared, _runtime: runtime }
+        Self { realm, trusted: authority.file(), shared, runtime: Some(runtime) }
+    }
+}
+
+impl Drop for TokenServer {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
