@@ -1,7 +1,9 @@
 use super::*;
 use std::sync::{Arc, Mutex};
 
-struct Note(Arc<Mutex<Vec<(End, u64)>>>);
+type Notes = Arc<Mutex<Vec<(End, u64)>>>;
+
+struct Note(Notes);
 
 impl Watch for Note {
     fn end(self: Box<Self>, end: End, bytes: u64) {
@@ -9,8 +11,8 @@ impl Watch for Note {
     }
 }
 
-fn noted(body: Body) -> (Body, Arc<Mutex<Vec<(End, u64)>>>) {
-    let notes = Arc::new(Mutex::new(Vec::new()));
+fn noted(body: Body) -> (Body, Notes) {
+    let notes = Notes::default();
     (body.watched(Note(notes.clone())).watched(Note(notes.clone())), notes)
 }
 

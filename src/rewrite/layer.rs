@@ -4,10 +4,13 @@ use super::derivation::Derivation;
 use super::derive::derive;
 use crate::error::Error;
 use crate::pull::Image;
+use crate::telemetry::names;
 use crate::upstream::Upstream;
 use futures_util::future::BoxFuture;
+use metrics::histogram;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use tokio::time::Instant;
 use tower::{Layer, Service};
 
 /// Makes [`Rewrite`].
@@ -51,7 +54,13 @@ impl Service<Image> for Rewrite {
 
     fn call(&mut self, image: Image) -> Self::Future {
         let Rewrite { upstream, limit } = self.clone();
-        Box::pin(async move { derive(&image, upstream, limit).await.map(Arc::new) })
+        Box::pin(async move {
+            let started = Instant::now();
+            let derivation = derive(&image, upstream, limit).await.map(Arc::new);
+            let alias = image.registry.alias.to_string();
+            histogram!(names::DERIVATION_DURATION, "registry" => alias).record(started.elapsed());
+            derivation
+        })
     }
 }
 

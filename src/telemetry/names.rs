@@ -93,16 +93,16 @@ metrics_table! {
         "Log lines dropped because the reader of standard error was too slow.";
 
     CACHE_LOOKUPS = "wave_cache_lookups_total", Counter, Count, ["outcome"],
-        "Lookups of derivations: `hit`, `leader`, `follower` or `failed`.";
+        "Lookups of derivations: `hit` (there, or being computed for another request), `leader` or `failed`.";
     CACHE_BYTES = "wave_cache_bytes", Gauge, Bytes, [],
         "Weight of the derivations in memory.";
     DERIVATION_DURATION = "wave_derivation_duration_seconds", Histogram, Seconds, ["registry"],
         "Time to derive one image, its fetches included.";
     UPSTREAM_ATTEMPTS = "wave_upstream_attempts_total", Counter, Count, ["registry", "outcome"],
-        "Requests to registries: `ok`, `refused`, `failed` or `retried`.";
-    UPSTREAM_TOKENS = "wave_upstream_tokens_total", Counter, Count, ["registry", "outcome"],
+        "Requests to registries, retries counted: `ok`, `refused` (4xx) or `failed` (5xx, transport).";
+    UPSTREAM_TOKENS = "wave_upstream_tokens_total", Counter, Count, ["outcome"],
         "Tokens asked of registries' token services: `ok` or `failed`.";
-    UPSTREAM_REDIRECTS = "wave_upstream_redirects_total", Counter, Count, ["registry"],
+    UPSTREAM_REDIRECTS = "wave_upstream_redirects_total", Counter, Count, [],
         "Redirects followed for registries.";
     GRANTS = "wave_grants", Gauge, Count, [],
         "Live container tokens.";

@@ -12,6 +12,7 @@ use crate::body::Body;
 use crate::config;
 use crate::error::Error;
 use crate::oci::Host;
+use crate::telemetry::names;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Empty;
@@ -86,7 +87,16 @@ impl tower::Service<Outbound> for Http {
                 None => pools.unlisted.clone(),
             };
             let rule = Rule::new(redirects, pools.max_redirects);
-            FollowRedirect::with_policy(client, rule).oneshot(request).await.map(hand_out)
+            let answer = FollowRedirect::with_policy(client, rule).oneshot(request).await.map(hand_out);
+            let outcome = match &answer {
+                Ok(response) if response.status().is_client_error() => "refused",
+                Ok(response) if !response.status().is_server_error() => "ok",
+                _ => "failed",
+            };
+            let alias = registry.alias.to_string();
+            metrics::counter!(names::UPSTREAM_ATTEMPTS, "registry" => alias, "outcome" => outcome)
+                .increment(1);
+            answer
         })
     }
 }

@@ -54,6 +54,7 @@ impl Rule {
             return Err("redirects go in a circle");
         }
         self.left = self.left.checked_sub(1).ok_or("too many redirects")?;
+        metrics::counter!(crate::telemetry::names::UPSTREAM_REDIRECTS).increment(1);
         Ok(Action::Follow)
     }
 }

@@ -69,7 +69,10 @@ impl Tokens {
         {
             return outcome.clone().map(|()| None);
         }
-        match fetch.await {
+        let fetched = fetch.await;
+        let outcome = if fetched.is_ok() { "ok" } else { "failed" };
+        metrics::counter!(crate::telemetry::names::UPSTREAM_TOKENS, "outcome" => outcome).increment(1);
+        match fetched {
             Ok(Some(Token { header, life })) => {
                 *slot = Slot { token: Some((header.clone(), Instant::now() + life)), missed: None };
                 Ok(Some(header))
