@@ -1,0 +1,84 @@
+//! Parts of the tests of this folder: a folder that goes away, and small layers.
+
+use crate::grant::{Layer, Source};
+use crate::oci::{Compression, Digest};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A folder of a test's own, removed when it goes out of scope.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new() -> Scratch {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("wave-inject-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Scratch(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A tar with one file.
+pub(crate) fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, name, content).unwrap();
+    builder.into_inner().unwrap()
+}
+
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn zlib(content: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn zstd(content: &[u8]) -> Vec<u8> {
+    use futures_util::FutureExt as _;
+    use tokio::io::AsyncReadExt as _;
+    let mut encoder = async_compression::tokio::bufread::ZstdEncoder::new(content);
+    let mut out = Vec::new();
+    encoder.read_to_end(&mut out).now_or_never().unwrap().unwrap();
+    out
+}
+
+/// A gzip layer with one file and what it promises.
+pub(crate) fn layer_of(name: &str, content: &[u8]) -> (Vec<u8>, Layer) {
+    let tar = tar_of(name, content);
+    let bytes = gzip(&tar);
+    let layer = Layer {
+        digest: Digest::sha256(&bytes),
+        size: bytes.len() as u64,
+        diff_id: Digest::sha256(&tar),
+        compression: Compression::Gzip,
+        platforms: Vec::new(),
+        source: Source::Spooled,
+    };
+    (bytes, layer)
+}
