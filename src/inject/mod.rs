@@ -1,14 +1,18 @@
-//! The layers we add to images: where their bytes come from, what they really are, how they are made.
+//! The layers we add to images: where their bytes come from and what they really are.
 //!
-//! [`descriptor`] reads the operator's default layer, [`accept`] takes the layers of a token, [`blob`] serves both,
-//! [`pack`] makes one.
 
 mod archive;
 mod decode;
+pub mod location;
 pub mod measure;
+pub mod measures;
 mod refusal;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub mod spool;
 
+pub use location::Location;
 pub use measure::Measured;
+pub use measures::{Measures, Verdict};
 pub use refusal::Refusal;
+pub use spool::Spool;
