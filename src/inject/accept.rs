@@ -1,0 +1,126 @@
+//! The layers of a container-token request, checked when the token is made.
+
+use super::blob::Injector;
+use super::location::{Inline, Location};
+use super::measures::blocking;
+use super::refusal::Refusal;
+use crate::error::Error;
+use crate::grant::{Layer, Source};
+use crate::oci::{Code, Compression, Digest, Host, Platform};
+use crate::upstream::guard::{Private, is_private_name};
+use bytes::Bytes;
+use serde::Deserialize;
+
+/// One entry of `containerConfig.layers`. Members we do not know are ignored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// Where its bytes are: see [`Location`].
+    pub location: Option<String>,
+    /// Digest of the compressed layer, `sha256:` only.
+    pub gzip_digest: Option<String>,
+    /// Size of the compressed layer in bytes.
+    pub gzip_size: Option<u64>,
+    /// Digest of the tar, `sha256:` only.
+    pub tar_digest: Option<String>,
+}
+
+impl Injector {
+    /// Turns a request into a layer. An inline layer is decoded, must be what it promises to be, and is spooled
+    /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so how
+    /// they are compressed is taken from their name (gzip unless it ends in `.zst` or `.tzst`).
+    ///
+    /// Errors are 400 with the reason, or 500 when the layer cannot be spooled.
+    pub async fn accept(&self, request: Request) -> Result<Layer, Error> {
+        let location = request.location.filter(|location| !location.is_empty());
+        let location = location.ok_or_else(|| invalid("Missing layer location"))?;
+        let digest = digest("gzip", request.gzip_digest).map_err(invalid)?;
+        let size = request.gzip_size.filter(|&size| size > 0);
+        let size = size.ok_or_else(|| invalid("Missing layer gzip size"))?;
+        let diff_id = self::digest("tar", request.tar_digest).map_err(invalid)?;
+        let location = Location::parse(&location, self.private()).map_err(invalid)?;
+        let layer = |source, name: &str| {
+            let (compression, platforms) = (by_name(name), only_for(name));
+            Layer { digest, size, diff_id, compression, platforms, source }
+        };
+        match location {
+            Location::Inline(inline) => self.keep(inline, layer(Source::Spooled, "")).await,
+            Location::Url(url) => Ok(layer(Source::Url(url.to_string()), url.path())),
+            Location::Registry(host, repository, named) => {
+                if named != digest {
+                    return Err(invalid(format!(
+                        "Layer location names {named}, but its gzip digest is {digest}"
+                    )));
+                }
+                self.may_name(&host)?;
+                Ok(layer(Source::Registry(host, repository), ""))
+            }
+        }
+    }
+
+    async fn keep(&self, inline: Inline, layer: Layer) -> Result<Layer, Error> {
+        let (digest, size) = (layer.digest, layer.size);
+        let failed = |error| Error::internal("unable to keep the layer").with_source(error);
+        let decode = move || {
+            let content = inline.decode(size)?;
+            let refused = |refusal: Refusal| Err(format!("Container layer {refusal}"));
+            if content.len() as u64 != size {
+                return refused(Refusal::Size(size, content.len() as u64));
+            }
+            match Digest::sha256(&content) {
+                found if found != digest => refused(Refusal::digest(digest, found)),
+                _ => Ok(Bytes::from(content)),
+            }
+        };
+        let content = blocking(decode).await.map_err(failed)?.map_err(invalid)?;
+        let verdict = self.measures().content(digest, content.clone()).await.map_err(failed)?;
+        let refused = |refusal: Refusal| invalid(format!("Container layer {refusal}"));
+        let measured = verdict.map_err(refused)?;
+        let layer = Layer { compression: measured.compression, ..layer };
+        measured.keeps(&layer).map_err(refused)?;
+        let spool = self.spool().clone();
+        let put = blocking(move || spool.put(&digest, &content)).await.and_then(|result| result);
+        put.map_err(failed)?;
+        Ok(layer)
+    }
+
+    /// A registry that the operator did not name must not be a private one.
+    fn may_name(&self, host: &Host) -> Result<(), Error> {
+        let registry = self.registries().find(host)?;
+        if registry.listed || self.private() == Private::Allowed || !is_private_name(host.name()) {
+            return Ok(());
+        }
+        Err(invalid(format!("Layer location must be a public address -- offending value: {host}")))
+    }
+}
+
+/// A digest of a request or descriptor; `which` is `gzip` or `tar`. The error is the message for the caller.
+pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String> {
+    let text = text.filter(|text| !text.is_empty());
+    let text = text.ok_or_else(|| format!("Missing layer {which} digest"))?;
+    let shown = super::location::shown(&text);
+    if !text.starts_with("sha256:") {
+        return Err(format!(
+            "Layer {which} digest should start with the 'sha256:' prefix -- offending value: {shown}"
+        ));
+    }
+    text.parse().map_err(|why| format!("Invalid layer {which} digest: {why} -- offending value: {shown}"))
+}
+
+fn by_name(name: &str) -> Compression {
+    if name.ends_with(".zst") || name.ends_with(".tzst") { Compression::Zstd } else { Compression::Gzip }
+}
+
+/// A layer called `fusion-<architecture>.tar.gz` is for that architecture alone.
+fn only_for(name: &str) -> Vec<Platform> {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    let architecture = file.strip_prefix("fusion-").and_then(|rest| rest.strip_suffix(".tar.gz"));
+    architecture.and_then(|text| text.parse().ok()).into_iter().collect()
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::client(Code::ManifestInvalid, message)
+}
+
+#[cfg(test)]
+mod tests;

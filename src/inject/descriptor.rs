@@ -1,0 +1,159 @@
+//! `layer.json`: the operator's default layer, as `wave pack` writes it.
+
+use super::Measured;
+use super::measures::Measures;
+use super::pack::Failure;
+use crate::grant::{Layer, Recipe, Source};
+use crate::oci::{Digest, Platform};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What a layer changes in an image's config: the part of `layer.json` that a person writes.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Config {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    env: Option<Vec<String>>,
+    working_dir: Option<String>,
+    platforms: Option<Vec<String>>,
+}
+
+/// `layer.json` as we write it.
+#[derive(Debug, Serialize)]
+pub(super) struct Written {
+    #[serde(flatten)]
+    config: Option<Fields>,
+    layers: [Packed; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Fields {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: Option<String>,
+    env: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Packed {
+    location: String,
+    gzip_digest: Digest,
+    gzip_size: u64,
+    tar_digest: Digest,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    platforms: Vec<String>,
+}
+
+/// `layer.json` as we read it. Members we do not know are somebody else's.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: Option<String>,
+    env: Option<Vec<String>>,
+    layers: Option<Vec<Entry>>,
+    /// The older form, with one layer.
+    append: Option<Entry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    location: Option<String>,
+    gzip_digest: Option<String>,
+    gzip_size: Option<u64>,
+    tar_digest: Option<String>,
+    platforms: Option<Vec<String>>,
+}
+
+/// Reads the `layer.json` at `path` and measures the layers it names, once. A layer that is not what the file
+/// promises is an error here, not at the first pull. Locations are files: absolute, or relative to the folder of
+/// `path`.
+pub async fn load(path: &Path, measures: &Measures) -> Result<Recipe, Failure> {
+    let fail = |reason: String| Failure::new(path, reason);
+    let text = tokio::fs::read(path).await.map_err(|error| Failure::io(path, error))?;
+    let document: Document = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
+    let env = document.env.unwrap_or_default();
+    check_env(&env).map_err(fail)?;
+    let mut layers = Vec::new();
+    for entry in document.layers.unwrap_or_default().into_iter().chain(document.append) {
+        layers.push(layer(path, entry, measures).await?);
+    }
+    Ok(Recipe {
+        layers,
+        entrypoint: document.entrypoint.unwrap_or_default(),
+        cmd: document.cmd.unwrap_or_default(),
+        env,
+        working_dir: document.working_dir,
+        platforms: Vec::new(),
+    })
+}
+
+async fn layer(path: &Path, entry: Entry, measures: &Measures) -> Result<Layer, Failure> {
+    let fail = |reason: String| Failure::new(path, reason);
+    let location = entry.location.filter(|location| !location.is_empty());
+    let location = location.ok_or_else(|| fail("Missing layer tar path".into()))?;
+    if location.contains("://") || location.starts_with("data:") || location.starts_with("gzip:") {
+        return Err(fail("Unsupported location type: the default layer is a file".into()));
+    }
+    let digest = super::accept::digest("gzip", entry.gzip_digest).map_err(fail)?;
+    let size = entry.gzip_size.ok_or_else(|| fail("Missing layer gzip size".into()))?;
+    let diff_id = super::accept::digest("tar", entry.tar_digest).map_err(fail)?;
+    let platforms = platforms(entry.platforms).map_err(fail)?;
+    let file = path.parent().unwrap_or(Path::new("")).join(location);
+    let file = std::path::absolute(&file).map_err(|error| Failure::io(&file, error))?;
+    let measured = measures.file(&file).await.map_err(|error| Failure::io(&file, error))?;
+    let refused = |refusal: super::Refusal| Failure::new(&file, format!("the layer {refusal}"));
+    let measured = measured.map_err(refused)?;
+    let compression = measured.compression;
+    let layer = Layer { digest, size, diff_id, compression, platforms, source: Source::File(file.clone()) };
+    measured.keeps(&layer).map_err(refused)?;
+    Ok(layer)
+}
+
+impl Config {
+    /// Parses a `layer-config.json`; the error is for people.
+    pub(super) fn parse(text: &[u8]) -> Result<Config, String> {
+        let config: Config = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        check_env(config.env.as_deref().unwrap_or_default())?;
+        platforms(config.platforms.clone())?;
+        Ok(config)
+    }
+}
+
+impl Written {
+    /// For a layer called `location` beside the file.
+    pub(super) fn new(config: Option<Config>, location: &str, measured: &Measured) -> Written {
+        let platforms = config.as_ref().and_then(|config| config.platforms.clone());
+        let platforms = self::platforms(platforms).expect("parsed before");
+        let layer = Packed {
+            location: location.into(),
+            gzip_digest: measured.digest,
+            gzip_size: measured.size,
+            tar_digest: measured.diff_id,
+            platforms: platforms.iter().map(Platform::to_string).collect(),
+        };
+        let fields =
+            |Config { entrypoint, cmd, env, working_dir, .. }| Fields { entrypoint, cmd, working_dir, env };
+        Written { config: config.map(fields), layers: [layer] }
+    }
+}
+
+fn platforms(texts: Option<Vec<String>>) -> Result<Vec<Platform>, String> {
+    let parse = |text: String| text.parse().map_err(|_| format!("'{text}' is not a platform"));
+    texts.unwrap_or_default().into_iter().map(parse).collect()
+}
+
+fn check_env(env: &[String]) -> Result<(), String> {
+    match env.iter().find(|entry| entry.find('=').is_none_or(|at| at == 0)) {
+        Some(entry) => Err(format!("env entries are KEY=value -- offending value: {entry}")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
