@@ -109,6 +109,9 @@ pub struct Inspect {
     /// Platform, such as linux/amd64.
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,
+    /// Fetch the layers too, and check their digests; nothing is kept.
+    #[arg(long)]
+    pub pull: bool,
 }
 
 /// The server a client verb asks.

@@ -45,7 +45,6 @@ pub(crate) fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
             .or_else(|| file["workingDir"].as_str().map(String::from)),
         layers,
         platform: verb.platform.clone(),
-        ..TokenRequest::default()
     };
     let minted = runtime()?.block_on(client::token(&Client::new(None)?, &verb.client.endpoint, &request))?;
     match verb.client.output {
@@ -61,10 +60,15 @@ pub(crate) fn inspect(verb: &cli::Inspect) -> Result<ExitCode, Failure> {
         verb.platform.as_deref().map(str::parse).transpose()?.unwrap_or_else(Platform::linux_amd64);
     let authority = &verb.client.endpoint[url::Position::BeforeHost..url::Position::AfterPort];
     let image = format!("{}://{authority}/{}", verb.client.endpoint.scheme(), verb.image);
-    let inspection = runtime()?.block_on(client::inspect(&Client::new(None)?, &image, &platform))?;
+    let (runtime, client) = (runtime()?, Client::new(None)?);
+    let inspection = runtime.block_on(client::inspect(&client, &image, &platform))?;
     match verb.client.output {
-        Output::Text => print!("{inspection}"),
+        Output::Text => println!("{inspection}"),
         Output::Json => println!("{}", serde_json::to_string_pretty(&inspection)?),
+    }
+    if verb.pull {
+        let bytes = runtime.block_on(client::pull(&client, &image, &inspection))?;
+        eprintln!("pulled      {} layers, {bytes} bytes, every digest right", inspection.layers.len());
     }
     Ok(ExitCode::SUCCESS)
 }

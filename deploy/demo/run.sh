@@ -12,9 +12,10 @@ base=$(deploy/demo/image.sh "$wave" target/demo/layout)
 ready=target/demo/ready
 rm -f "$ready"
 mkfifo "$ready"
+proxy=
+trap '[ -z "$proxy" ] || kill "$proxy" 2>/dev/null || true' INT TERM
 "$wave" serve --config deploy/demo/config.yml >"$ready" &
 proxy=$!
-trap 'kill "$proxy" 2>/dev/null || true' INT TERM
 {
   plain=
   while read -r word rest; do
@@ -27,9 +28,9 @@ trap 'kill "$proxy" 2>/dev/null || true' INT TERM
   at=localhost:${plain##*:}
 
   printf '\nbefore: the image as its registry has it, asked for by digest\n'
-  "$wave" inspect --endpoint "http://$at" "demo.local/hello@$base"
+  "$wave" inspect --pull --endpoint "http://$at" "demo.local/hello@$base"
   printf '\nafter: the same image pulled by tag through the proxy\n'
-  "$wave" inspect --endpoint "http://$at" demo.local/hello:latest
+  "$wave" inspect --pull --endpoint "http://$at" demo.local/hello:latest
   cat <<TEXT
 
 serving on $at; try, from another terminal:

@@ -4,6 +4,7 @@ use super::{Failure, host};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
 use url::{Host, Url};
 
 /// Bytes of an answer; manifests, configs and tokens are far smaller.
@@ -49,11 +51,31 @@ pub(super) async fn send(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Bytes>, Failure> {
+    let (head, Answer { body, .. }) = open(tls, method, url, headers, body).await?.into_parts();
+    let failed = |why: &str| Failure::new(format!("cannot reach {}: {why}", host(url)));
+    let body = crate::body::bounded(body, LIMIT).await.map_err(|error| failed(error.message()))?;
+    Ok(Response::from_parts(head, body))
+}
+
+/// A body, and the task that drives its connection and ends with it.
+pub(super) struct Answer {
+    pub(super) body: Incoming,
+    _driver: AbortOnDropHandle<hyper::Result<()>>,
+}
+
+/// Dials, sends, and reads the head of the answer.
+pub(super) async fn open(
+    tls: &Arc<ClientConfig>,
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Answer>, Failure> {
     let failed = |why: &dyn std::fmt::Display| Failure::new(format!("cannot reach {}: {why}", host(url)));
     let io = dial(tls, url).await?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(io)).await.map_err(|error| failed(&error))?;
-    let driver = tokio::spawn(connection);
+    let driver = AbortOnDropHandle::new(tokio::spawn(connection));
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let mut request =
         Request::builder().method(method).uri(path).body(Full::new(body)).map_err(|e| failed(&e))?;
@@ -61,10 +83,7 @@ pub(super) async fn send(
     let authority = HeaderValue::try_from(host(url)).map_err(|error| failed(&error))?;
     request.headers_mut().insert(header::HOST, authority);
     let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-    let (head, body) = response.into_parts();
-    let body = crate::body::bounded(body, LIMIT).await.map_err(|error| failed(&error.message()))?;
-    driver.abort();
-    Ok(Response::from_parts(head, body))
+    Ok(response.map(|body| Answer { body, _driver: driver }))
 }
 
 async fn dial(tls: &Arc<ClientConfig>, url: &Url) -> Result<Box<dyn Io>, Failure> {

@@ -133,7 +133,7 @@ pub async fn inspect(client: &Client, image: &str, platform: &Platform) -> Resul
     })
 }
 
-fn locate(image: &str) -> Result<(Url, ImageRef), Failure> {
+pub(super) fn locate(image: &str) -> Result<(Url, ImageRef), Failure> {
     let (scheme, text) = match image.split_once("://") {
         Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),
         _ => (None, image),

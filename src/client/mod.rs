@@ -2,11 +2,13 @@
 
 mod connection;
 pub mod inspect;
+pub mod pull;
 #[cfg(test)]
 mod server;
 pub mod token;
 
 pub use inspect::{Inspection, inspect};
+pub use pull::pull;
 pub use token::{Minted, TokenRequest, token};
 
 use crate::auth::Credentials;

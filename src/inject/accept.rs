@@ -68,7 +68,7 @@ impl Injector {
                 return refused(Refusal::Size(size, content.len() as u64));
             }
             match Digest::sha256(&content) {
-                found if found != digest => refused(Refusal::Digest(digest, found)),
+                found if found != digest => refused(Refusal::digest(digest, found)),
                 _ => Ok(Bytes::from(content)),
             }
         };

@@ -30,9 +30,11 @@ pub(super) struct Checked {
     seen: u64,
     held: Option<Bytes>,
     tee: Option<Tee>,
-    verdict: Option<Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>>,
+    verdict: Option<Concluding>,
     done: bool,
 }
+
+type Concluding = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 /// The way to the thread that decompresses.
 struct Tee {
@@ -95,7 +97,7 @@ impl Checked {
         }
         let digest = self.digester.clone().finish();
         if digest != layer.digest {
-            return Err(Refusal::Digest(layer.digest, digest));
+            return Err(Refusal::digest(layer.digest, digest));
         }
         self.verdict = self.tee.take().map(|tee| Box::pin(tee.conclude(layer.clone(), digest)) as _);
         Ok(())

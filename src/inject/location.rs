@@ -7,7 +7,7 @@ use crate::upstream::guard::{Private, is_private_name};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use flate2::read::ZlibDecoder;
+use flate2::bufread::ZlibDecoder;
 use std::io::Read as _;
 use url::Url;
 

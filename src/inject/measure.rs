@@ -49,13 +49,13 @@ impl Measured {
             return Err(Refusal::Size(layer.size, self.size));
         }
         if self.digest != layer.digest {
-            return Err(Refusal::Digest(layer.digest, self.digest));
+            return Err(Refusal::digest(layer.digest, self.digest));
         }
         if self.compression != layer.compression {
             return Err(Refusal::Compression(layer.compression, self.compression));
         }
         if self.diff_id != layer.diff_id {
-            return Err(Refusal::DiffId(layer.diff_id, self.diff_id));
+            return Err(Refusal::diff_id(layer.diff_id, self.diff_id));
         }
         Ok(())
     }

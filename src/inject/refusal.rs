@@ -9,9 +9,9 @@ pub enum Refusal {
     /// Another size than promised: promised, found.
     Size(u64, u64),
     /// Another digest than promised: promised, found.
-    Digest(Digest, Digest),
+    Digest(Box<[Digest; 2]>),
     /// Another digest of the tar than promised: promised, found.
-    DiffId(Digest, Digest),
+    DiffId(Box<[Digest; 2]>),
     /// Compressed otherwise than promised: promised, found.
     Compression(Compression, Compression),
     /// The compressed stream is damaged; the decoder's reason.
@@ -32,12 +32,22 @@ pub enum Refusal {
     TooLarge(u64),
 }
 
+impl Refusal {
+    pub(super) fn digest(promised: Digest, found: Digest) -> Refusal {
+        Refusal::Digest(Box::new([promised, found]))
+    }
+
+    pub(super) fn diff_id(promised: Digest, found: Digest) -> Refusal {
+        Refusal::DiffId(Box::new([promised, found]))
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Size(promised, found) => write!(f, "has {found} bytes, not {promised}"),
-            Refusal::Digest(promised, found) => write!(f, "has the digest {found}, not {promised}"),
-            Refusal::DiffId(promised, found) => write!(f, "has the tar digest {found}, not {promised}"),
+            Refusal::Digest(pair) => write!(f, "has the digest {}, not {}", pair[1], pair[0]),
+            Refusal::DiffId(pair) => write!(f, "has the tar digest {}, not {}", pair[1], pair[0]),
             Refusal::Compression(promised, found) => {
                 write!(f, "is {}, not {}", describe(*found), describe(*promised))
             }

@@ -1,9 +1,14 @@
 //! Parts of the tests of this folder: a folder that goes away, and small layers.
 
+use super::{Injector, Measures, Parts};
 use crate::grant::{Layer, Source};
 use crate::oci::{Compression, Digest};
+use crate::stack;
+use crate::upstream::guard::Private;
+use crate::upstream::{Registries, script};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A folder of a test's own, removed when it goes out of scope.
@@ -81,4 +86,18 @@ pub(crate) fn layer_of(name: &str, content: &[u8]) -> (Vec<u8>, Layer) {
         source: Source::Spooled,
     };
     (bytes, layer)
+}
+
+/// An injector over the real stacks towards other registries, with private addresses allowed for layers.
+pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: Private) -> Injector {
+    let limits = script::limits();
+    Injector::open(Parts {
+        upstream: stack::upstream::upstream(&limits, registries.clone()),
+        remote: stack::upstream::remote(&limits, private),
+        registries,
+        data_dir: scratch.path().join("data"),
+        private,
+        measures: Measures::new(),
+    })
+    .unwrap()
 }

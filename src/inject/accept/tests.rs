@@ -1,1 +1,133 @@
+use super::*;
+use crate::config;
+use crate::inject::scratch::{Scratch, injector, layer_of, tar_of, zlib, zstd};
+use crate::upstream::Registries;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::StatusCode;
+use std::sync::Arc;
 
+fn refusing(scratch: &Scratch) -> Injector {
+    injector(scratch, Arc::new(Registries::new(&config::Registries::default())), Private::Refused)
+}
+
+fn request(layer: &Layer, location: impl Into<String>) -> Request {
+    Request {
+        location: Some(location.into()),
+        gzip_digest: Some(layer.digest.to_string()),
+        gzip_size: Some(layer.size),
+        tar_digest: Some(layer.diff_id.to_string()),
+    }
+}
+
+async fn message(injector: &Injector, request: Request) -> String {
+    let error = injector.accept(request).await.unwrap_err();
+    assert_eq!((error.code(), error.status()), (Code::ManifestInvalid, StatusCode::BAD_REQUEST));
+    error.message().into()
+}
+
+#[tokio::test]
+async fn inline_layers_are_verified_and_spooled() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let (content, layer) = layer_of("foo.txt", b"hello");
+    let data = format!("data:{}", STANDARD.encode(&content));
+    assert_eq!(injector.accept(request(&layer, &data)).await.unwrap(), layer);
+    let path = scratch.path().join("data/layers").join(layer.digest.hex());
+    assert_eq!(std::fs::read(path).unwrap(), content);
+    let gzip = format!("gzip:{}", STANDARD.encode(zlib(&content)));
+    assert_eq!(injector.accept(request(&layer, gzip)).await.unwrap(), layer);
+    assert_eq!((injector.spool().count(), injector.spool().bytes()), (1, content.len() as u64));
+    // A small text layer may come as a plain tar, deflated for the way only, or as zstd.
+    let tar = tar_of("foo.txt", b"text");
+    for (bytes, compression) in [(tar.clone(), Compression::None), (zstd(&tar), Compression::Zstd)] {
+        let (digest, size) = (Digest::sha256(&bytes), bytes.len() as u64);
+        let want = Layer { digest, size, diff_id: Digest::sha256(&tar), compression, ..layer.clone() };
+        let gzip = format!("gzip:{}", STANDARD.encode(zlib(&bytes)));
+        assert_eq!(injector.accept(request(&want, gzip)).await.unwrap(), want);
+    }
+}
+
+#[tokio::test]
+async fn inline_layers_that_are_not_what_they_promise() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let (content, layer) = layer_of("foo.txt", b"hello");
+    let data = format!("data:{}", STANDARD.encode(&content));
+    let (size, other) = (content.len(), Digest::sha256("other"));
+    for (layer, want) in [
+        (Layer { size: 100, ..layer.clone() }, format!("has {size} bytes, not 100")),
+        (Layer { digest: other, ..layer.clone() }, format!("has the digest {}, not {other}", layer.digest)),
+        (
+            Layer { diff_id: other, ..layer.clone() },
+            format!("has the tar digest {}, not {other}", layer.diff_id),
+        ),
+    ] {
+        assert_eq!(message(&injector, request(&layer, &data)).await, format!("Container layer {want}"));
+    }
+    let digest = Digest::sha256("Hello world");
+    let text = Layer { digest, size: 11, ..layer.clone() };
+    let said = message(&injector, request(&text, "data:SGVsbG8gd29ybGQ=")).await;
+    assert_eq!(said, "Container layer is not a tar archive");
+    let junk = [&content[..], b"junk"].concat();
+    let digest = Digest::sha256(&junk);
+    let junky = Layer { digest, size: junk.len() as u64, ..layer.clone() };
+    let said = message(&injector, request(&junky, format!("data:{}", STANDARD.encode(&junk)))).await;
+    assert_eq!(said, "Container layer has trailing garbage behind its compressed content");
+    assert!(message(&injector, request(&layer, "data:???")).await.contains("base64"));
+    assert_eq!(injector.spool().count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let (_, layer) = layer_of("foo.txt", b"hello");
+    let good = request(&layer, "https://example.com/x");
+    let prefix = "should start with the 'sha256:' prefix -- offending value: abc";
+    for (request, want) in [
+        (Request { location: None, ..good.clone() }, "Missing layer location".to_string()),
+        (Request { location: Some("".into()), ..good.clone() }, "Missing layer location".into()),
+        (Request { gzip_digest: None, ..good.clone() }, "Missing layer gzip digest".into()),
+        (Request { gzip_size: None, ..good.clone() }, "Missing layer gzip size".into()),
+        (Request { gzip_size: Some(0), ..good.clone() }, "Missing layer gzip size".into()),
+        (Request { tar_digest: None, ..good.clone() }, "Missing layer tar digest".into()),
+        (Request { gzip_digest: Some("abc".into()), ..good.clone() }, format!("Layer gzip digest {prefix}")),
+        (Request { tar_digest: Some("abc".into()), ..good.clone() }, format!("Layer tar digest {prefix}")),
+        (
+            Request { location: Some("/etc/passwd".into()), ..good.clone() },
+            "Unsupported location type -- offending value: /etc/passwd".into(),
+        ),
+    ] {
+        assert_eq!(message(&injector, request).await, want);
+    }
+    let parsed: Request =
+        serde_json::from_str(r#"{"location":"x","gzipSize":null,"skipHashing":true,"tarDigest":"y"}"#)
+            .unwrap();
+    assert_eq!((parsed.location, parsed.gzip_size), (Some("x".into()), None));
+}
+
+#[tokio::test]
+async fn remote_layers_are_taken_on_trust() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let (_, layer) = layer_of("foo.txt", b"hello");
+    let url = "https://example.com/v2/fusion-arm64.tar.gz?sig=x";
+    let accepted = injector.accept(request(&layer, url)).await.unwrap();
+    let platforms = vec!["linux/arm64".parse().unwrap()];
+    assert_eq!(accepted, Layer { platforms, source: Source::Url(url.into()), ..layer.clone() });
+    let accepted = injector.accept(request(&layer, "https://example.com/x.tar.zst")).await.unwrap();
+    assert_eq!((accepted.compression, accepted.platforms), (Compression::Zstd, vec![]));
+
+    let docker = |host: &str, digest: &Digest| format!("docker://{host}/v2/nextflow/bash/blobs/{digest}");
+    let accepted = injector.accept(request(&layer, docker("quay.io", &layer.digest))).await.unwrap();
+    let source = Source::Registry("quay.io".parse().unwrap(), "nextflow/bash".parse().unwrap());
+    assert_eq!(accepted, Layer { source, ..layer.clone() });
+    let other = Digest::sha256("other");
+    let said = message(&injector, request(&layer, docker("quay.io", &other))).await;
+    assert!(said.starts_with(&format!("Layer location names {other}")), "{said}");
+    for host in ["localhost:5000", "10.0.0.1", "[::1]:5000"] {
+        let said = message(&injector, request(&layer, docker(host, &layer.digest))).await;
+        assert!(said.starts_with("Layer location must be a public address"), "{said}");
+    }
+}

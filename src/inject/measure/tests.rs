@@ -58,8 +58,8 @@ fn promises_are_compared() {
     let other = Digest::sha256("other");
     let refused = |layer: Layer| measured.keeps(&layer).unwrap_err();
     assert_eq!(refused(Layer { size: 100, ..layer.clone() }), Refusal::Size(100, content.len() as u64));
-    assert_eq!(refused(Layer { digest: other, ..layer.clone() }), Refusal::Digest(other, layer.digest));
-    assert_eq!(refused(Layer { diff_id: other, ..layer.clone() }), Refusal::DiffId(other, layer.diff_id));
+    assert_eq!(refused(Layer { digest: other, ..layer.clone() }), Refusal::digest(other, layer.digest));
+    assert_eq!(refused(Layer { diff_id: other, ..layer.clone() }), Refusal::diff_id(other, layer.diff_id));
     let zstd = Layer { compression: Compression::Zstd, ..layer };
     assert_eq!(refused(zstd).to_string(), "is compressed with gzip, not compressed with zstd");
 }
