@@ -60,7 +60,8 @@ fn lines(config: &Config) -> Lines {
         lines.0.extend(registry(one).0.into_iter().map(|(key, value)| (registry_key(host, &key), value)));
     }
     lines.text("wave.data-dir", &config.data_dir.display());
-    lines.maybe("wave.layer-path", config.layer_path.as_ref().map(|path| path.display().to_string()));
+    let layer = config.layer_path.as_ref().map(|path| path.display().to_string());
+    lines.text("wave.layer-path", &layer.as_deref().unwrap_or("none"));
     lines.text("wave.tokens.duration", &show_duration(config.tokens.duration));
     lines.text("wave.tokens.max-count", &config.tokens.max_count);
     lines.text("wave.tokens.max-bytes", &show_bytes(config.tokens.max_bytes));

@@ -91,7 +91,15 @@ impl Reader {
 
     /// A file that must be there.
     pub(super) fn existing_file(&mut self, slot: &Slot) -> Option<PathBuf> {
+        self.existing_file_or(slot, "")
+    }
+
+    /// The same, or `None` for the word that means no file.
+    pub(super) fn existing_file_or(&mut self, slot: &Slot, none: &str) -> Option<PathBuf> {
         let file = self.optional(slot, path)?;
+        if !none.is_empty() && file == std::path::Path::new(none) {
+            return None;
+        }
         if let Err(error) = self.files.can_read(&file) {
             self.problem(slot.show(), format!("{} cannot be read: {error}", file.display()));
         }

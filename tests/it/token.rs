@@ -172,7 +172,7 @@ async fn requests_that_are_refused() {
     check(changed("gzipSize", Value::Null), "Missing layer gzip size").await;
     check(changed("tarDigest", Value::Null), "Missing layer tar digest").await;
     check(changed("gzipDigest", json!("md5:00")), "should start with the 'sha256:' prefix").await;
-    check(changed("gzipSize", json!(1)), "size").await;
+    check(changed("gzipSize", json!(1)), "bytes, not 1").await;
     check(changed("gzipDigest", json!(Digest::sha256("other"))), "digest").await;
     check(changed("tarDigest", json!(Digest::sha256("other"))), "digest").await;
     check(changed("location", json!("/etc/passwd")), "Unsupported location type").await;

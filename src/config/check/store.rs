@@ -42,10 +42,14 @@ pub(super) fn data_dir(read: &mut Reader) -> PathBuf {
     dir
 }
 
+/// `wave.layer-path: none`: images without a token pass as they are.
+const NO_LAYER: &str = "none";
+
 pub(super) fn layer_path(read: &mut Reader) -> Option<PathBuf> {
     let slot = Slot::of("wave.layer-path");
     if read.is_set(&slot) {
-        return read.existing_file(&slot);
+        // The default applies to a path that exists, so there has to be a word for "no layer".
+        return read.existing_file_or(&slot, NO_LAYER);
     }
     read.files.happens_to_exist(Path::new(LAYER_PATH)).then(|| LAYER_PATH.into())
 }

@@ -48,7 +48,8 @@ impl Proxy {
     pub async fn augmenting(upstream: &Upstream, layer: &TinyLayer, entrypoint: &[&str]) -> Proxy {
         let dir = scratch();
         let path = layer.write(dir.path(), entrypoint);
-        let text = text(upstream.address, "", &format!("  layer-path: {}\n", path.display()), &dir);
+        let text = text(upstream.address, "", "", &dir)
+            .replace("layer-path: none", &format!("layer-path: {}", path.display()));
         Proxy::run(text, dir).await
     }
 
@@ -108,6 +109,7 @@ fn text(address: SocketAddr, registry: &str, wave: &str, dir: &TempDir) -> Strin
         "wave.server.bind: 127.0.0.1:0\n\
          wave.admin.bind: 127.0.0.1:0\n\
          wave.data-dir: {}\n\
+         wave.layer-path: none\n\
          wave.registries:\n  default: up.test\n  unlisted: deny\n  \
          up.test: {{ url: \"http://{address}\", alias: short{comma}{registry} }}\n\
          wave:\n{wave}",
