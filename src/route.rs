@@ -7,7 +7,7 @@ use crate::grant::Token;
 use crate::net::Peer;
 use crate::oci::path::{Object, Path};
 use crate::oci::{Code, Host, headers};
-use crate::pull::{Conditions, Place, Pull, Verb, Wish};
+use crate::pull::{Conditions, Place, Pull, Verb, What};
 use crate::upstream::Registries;
 use http::{HeaderValue, Method, Request, Response, header};
 use std::future::{Ready, ready};
@@ -163,20 +163,20 @@ impl Query {
         query
     }
 
-    fn wish(self, object: Object) -> Result<Wish, Error> {
+    fn wish(self, object: Object) -> Result<What, Error> {
         Ok(match object {
-            Object::Manifest(reference) => Wish::Manifest(reference),
-            Object::Blob(digest) => Wish::Blob(digest),
+            Object::Manifest(reference) => What::Manifest(reference),
+            Object::Blob(digest) => What::Blob(digest),
             Object::Tags => {
                 let n = self.n.map(|n| n.parse()).transpose();
                 let n =
                     n.map_err(|_| Error::client(Code::ManifestInvalid, "'n' must be a number from 0 on"))?;
                 // A page is bounded whatever the caller asks for (CVE-2023-2253).
                 let n = n.map(|n: u32| n.min(10_000));
-                Wish::Tags { n, last: self.last, more: self.more }
+                What::Tags { n, last: self.last, more: self.more }
             }
             Object::Referrers(subject) => {
-                Wish::Referrers { subject, artifact_type: self.artifact_type, more: self.more }
+                What::Referrers { subject, artifact_type: self.artifact_type, more: self.more }
             }
         })
     }

@@ -2,10 +2,12 @@
 //! boxed on the way from socket to socket.
 
 mod bounded;
+mod file;
 mod frames;
 mod watch;
 
 pub use bounded::bounded;
+pub use file::FilePart;
 pub use frames::{Expect, Frames};
 pub use watch::{End, Watch};
 

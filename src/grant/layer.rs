@@ -4,7 +4,7 @@ use super::{Found, Grant, Grants, Recipe, Token};
 use crate::auth::{Gate, unauthorized};
 use crate::error::Error;
 use crate::oci::{Code, Host, Reference, Repository, reference};
-use crate::pull::{Demand, Place, Pull, Scoped, Wish};
+use crate::pull::{Demand, Place, Pull, Scoped, What};
 use crate::upstream::Registries;
 use futures_util::future::{Either, Ready, ready};
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Resolver {
         &self,
         token: &Token,
         name: &Repository,
-        wish: &Wish,
+        wish: &What,
         now: SystemTime,
     ) -> Result<Arc<Grant>, Error> {
         let unknown = |message: String| Error::client(Code::NameUnknown, message);
@@ -105,7 +105,7 @@ impl Resolver {
             return Err(unknown(format!("the container token was not made for '{name}'")));
         }
         match (wish, &grant.reference) {
-            (Wish::Manifest(Reference::Tag(tag)), Some(made)) if *made != Reference::Tag(tag.clone()) => {
+            (What::Manifest(Reference::Tag(tag)), Some(made)) if *made != Reference::Tag(tag.clone()) => {
                 let message = format!("the container token was made for '{made}' and not for tag '{tag}'");
                 Err(Error::client(Code::ManifestUnknown, message))
             }
@@ -114,8 +114,8 @@ impl Resolver {
     }
 }
 
-fn by_digest(wish: &Wish) -> bool {
-    matches!(wish, Wish::Manifest(Reference::Digest(_)) | Wish::Blob(_))
+fn by_digest(wish: &What) -> bool {
+    matches!(wish, What::Manifest(Reference::Digest(_)) | What::Blob(_))
 }
 
 impl ResolveLayer {

@@ -1,11 +1,10 @@
 //! Serves injected layers.
 
-use super::file::Part;
 use super::measures::{Measures, blocking};
 use super::respond::{self, Want};
 use super::spool::Spool;
 use crate::auth::Access;
-use crate::body::Body;
+use crate::body::{Body, FilePart};
 use crate::error::Error;
 use crate::grant::{Layer, Source};
 use crate::oci::Digest;
@@ -147,7 +146,7 @@ impl Injector {
             self.same(layer, path).await?;
             let path = path.to_path_buf();
             let file = blocking(|| std::fs::File::open(path)).await.and_then(|open| open).map_err(gone)?;
-            Body::local(Part::new(file, bytes))
+            Body::local(FilePart::new(file, bytes))
         };
         let body = if verb == Verb::Head { Body::empty() } else { body };
         Ok(match span {

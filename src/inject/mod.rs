@@ -9,7 +9,6 @@ pub mod blob;
 mod checked;
 mod decode;
 pub mod descriptor;
-mod file;
 pub mod location;
 pub mod measure;
 pub mod measures;

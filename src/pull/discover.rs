@@ -1,7 +1,7 @@
 //! Content discovery: tag lists and referrers, under our names.
 
 use super::stream::fetch;
-use super::{Place, Scoped, Verb, What, Wish};
+use super::{Place, Scoped, Verb, What};
 use crate::body::{Body, bounded};
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
@@ -33,14 +33,11 @@ struct OwnPage<'a> {
 /// `tags/list` (distribution-spec, "Listing tags"): upstream's, with `name` and `Link` under the name the
 /// caller used.
 pub(super) async fn tags(upstream: &Upstream, scoped: &Scoped) -> Result<Response<Body>, Error> {
-    let Wish::Tags { n, last, more } = &scoped.pull.wish else {
-        return Err(Error::internal("a tag list was expected"));
-    };
     let name = own_name(scoped);
-    if *n == Some(0) {
+    if matches!(scoped.pull.wish, What::Tags { n: Some(0), .. }) {
         return Ok(json(&OwnPage { name: &name, tags: Vec::new() }, headers::JSON));
     }
-    let what = What::Tags { n: *n, last: last.clone(), more: more.clone() };
+    let what = scoped.pull.wish.clone();
     let mut accept = HeaderMap::new();
     accept.insert(header::ACCEPT, headers::JSON);
     let (parts, body) = upstream.clone().oneshot(fetch(scoped, what, Verb::Get, accept)).await?.into_parts();
@@ -60,14 +57,14 @@ pub(super) async fn referrers(
     scoped: &Scoped,
     ours: bool,
 ) -> Result<Response<Body>, Error> {
-    let Wish::Referrers { subject, artifact_type, more } = &scoped.pull.wish else {
+    let what = scoped.pull.wish.clone();
+    let What::Referrers { subject, artifact_type, .. } = &what else {
         return Err(Error::internal("referrers were expected"));
     };
+    let (subject, artifact_type) = (*subject, artifact_type.clone());
     if ours {
         return Ok(filtered(Vec::new(), artifact_type.as_deref()));
     }
-    let (subject, artifact_type, more) = (*subject, artifact_type.clone(), more.clone());
-    let what = What::Referrers { subject, artifact_type: artifact_type.clone(), more };
     let mut accept = HeaderMap::new();
     accept.insert(header::ACCEPT, MediaType::OciIndex.header());
     match upstream.clone().oneshot(fetch(scoped, what, Verb::Get, accept)).await {

@@ -22,7 +22,7 @@ pub struct Pull {
     /// Under which name.
     pub place: Place,
     /// Which object.
-    pub wish: Wish,
+    pub wish: What,
     /// GET or HEAD.
     pub verb: Verb,
     /// The caller's `Accept` lines, as they came; registries choose by them.
@@ -44,33 +44,6 @@ pub enum Place {
     Mirror(Host, Repository),
     /// `/v2/wt/<token>/<name>/...`.
     Token(Token, Repository),
-}
-
-/// The object asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// A manifest or index.
-    Manifest(Reference),
-    /// A blob.
-    Blob(Digest),
-    /// `tags/list`; the query as it came.
-    Tags {
-        /// At most so many.
-        n: Option<u32>,
-        /// Only what sorts behind this.
-        last: Option<String>,
-        /// Other parameters: some registries page by a cursor of their own.
-        more: Vec<(String, String)>,
-    },
-    /// The referrers of a manifest.
-    Referrers {
-        /// Of which manifest.
-        subject: Digest,
-        /// Only this artifact type.
-        artifact_type: Option<String>,
-        /// Other parameters: some registries page by a cursor of their own.
-        more: Vec<(String, String)>,
-    },
 }
 
 /// Conditional and range headers as they came (RFC 9110, 13 and 14).
@@ -140,7 +113,7 @@ pub struct Fetch {
     pub access: Access,
 }
 
-/// What is fetched.
+/// The object asked for, of us or of an upstream registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// `manifests/<reference>`

@@ -1,7 +1,7 @@
 //! The leaf of the pull stack: is it one of ours, can it be derived, or does it stream from upstream?
 
 use super::respond::document;
-use super::{Image, Place, Scoped, Verb, Wish, discover, stream};
+use super::{Image, Place, Scoped, Verb, What, discover, stream};
 use crate::body::Body;
 use crate::cache::{Derivations, Derive, Tags};
 use crate::error::Error;
@@ -60,11 +60,11 @@ impl Service<Scoped> for Serve {
         let parts = self.0.clone();
         Box::pin(async move {
             let mut response = match &scoped.pull.wish {
-                Wish::Manifest(Reference::Tag(_)) => parts.tagged(&scoped).await,
-                Wish::Manifest(Reference::Digest(digest)) => parts.manifest(&scoped, digest).await,
-                Wish::Blob(digest) => parts.blob(&scoped, digest).await,
-                Wish::Tags { .. } => discover::tags(&parts.upstream, &scoped).await,
-                Wish::Referrers { subject, .. } => {
+                What::Manifest(Reference::Tag(_)) => parts.tagged(&scoped).await,
+                What::Manifest(Reference::Digest(digest)) => parts.manifest(&scoped, digest).await,
+                What::Blob(digest) => parts.blob(&scoped, digest).await,
+                What::Tags { .. } => discover::tags(&parts.upstream, &scoped).await,
+                What::Referrers { subject, .. } => {
                     let ours = parts.find(&scoped, subject).await?.is_some();
                     discover::referrers(&parts.upstream, &scoped, ours).await
                 }
@@ -84,7 +84,7 @@ impl Service<Scoped> for Serve {
 impl Parts {
     /// A manifest by tag: the root of the image's derivation.
     async fn tagged(&self, scoped: &Scoped) -> Result<Response<Body>, Error> {
-        let Wish::Manifest(reference @ Reference::Tag(tag)) = &scoped.pull.wish else {
+        let What::Manifest(reference @ Reference::Tag(tag)) = &scoped.pull.wish else {
             return Err(Error::internal("a tag was expected"));
         };
         if scoped.grant.recipe.is_empty() {
@@ -185,7 +185,7 @@ impl Parts {
         let found = &derivation.documents[digest];
         let pull = &scoped.pull;
         let media = match pull.wish {
-            Wish::Blob(_) => headers::OCTET_STREAM,
+            What::Blob(_) => headers::OCTET_STREAM,
             _ => found.media.header(),
         };
         let mut response = document(&found.bytes, media, digest, pull.verb, &pull.conditions);

@@ -9,7 +9,7 @@ use crate::auth::Caller;
 use crate::config::{self, Quota};
 use crate::error::Error;
 use crate::oci::{Code, Host, Reference, Repository};
-use crate::pull::{Scoped, Wish};
+use crate::pull::{Scoped, What};
 use crate::telemetry::names;
 use bucket::Bucket;
 use metrics::counter;
@@ -73,7 +73,7 @@ impl Rates {
 
     /// The allowance and the reference that a request counts against; `None` for what is always free.
     fn concerns<'a>(&self, scoped: &'a Scoped) -> Option<(Quota, &'a Reference)> {
-        let Wish::Manifest(reference) = &scoped.pull.wish else { return None };
+        let What::Manifest(reference) = &scoped.pull.wish else { return None };
         let quota = match scoped.pull.caller.credentials {
             Some(_) => self.policy.authenticated,
             None => self.policy.anonymous,

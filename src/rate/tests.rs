@@ -15,7 +15,7 @@ fn rates(count: u32) -> Rates {
     Rates::new(&config::Rate { anonymous: Some(Quota { count, per: HOUR }), authenticated: None })
 }
 
-fn scoped(caller: Caller, repository: &str, wish: Wish) -> Scoped {
+fn scoped(caller: Caller, repository: &str, wish: What) -> Scoped {
     let registries = Registries::new(&config::Registries::default());
     let repository: Repository = repository.parse().unwrap();
     let grant = Grant {
@@ -47,11 +47,11 @@ fn address(text: &str) -> Caller {
     Caller { address: text.parse().unwrap(), credentials: None }
 }
 
-fn manifest(reference: &str) -> Wish {
-    Wish::Manifest(reference.parse().unwrap())
+fn manifest(reference: &str) -> What {
+    What::Manifest(reference.parse().unwrap())
 }
 
-async fn ask(rates: &Rates, caller: Caller, repository: &str, wish: Wish) -> Result<(), Error> {
+async fn ask(rates: &Rates, caller: Caller, repository: &str, wish: What) -> Result<(), Error> {
     let scoped = scoped(caller, repository, wish);
     match rates.concerns(&scoped) {
         Some((quota, reference)) => rates.count(&scoped, quota, reference).await,
@@ -69,7 +69,7 @@ async fn a_pull_counts_once() {
     for wish in [manifest("latest"), manifest("latest"), manifest(&child), manifest(&child)] {
         ask("a", wish).await.unwrap();
     }
-    ask("a", Wish::Blob(Digest::sha256(b"blob"))).await.unwrap();
+    ask("a", What::Blob(Digest::sha256(b"blob"))).await.unwrap();
     assert_eq!(testing::value(&metrics, names::PULLS, &[("outcome", "counted")]), 1.0);
     ask("b", manifest(&child)).await.unwrap();
     assert_eq!(testing::value(&metrics, names::PULLS, &[("outcome", "counted")]), 2.0);

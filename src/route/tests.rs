@@ -49,12 +49,12 @@ fn places() {
 fn wishes() {
     let wish = |uri: &str| get(uri).unwrap().wish;
     let digest = Digest::sha256("x");
-    assert_eq!(wish(&format!("/v2/a/blobs/{digest}")), Wish::Blob(digest));
-    assert_eq!(wish(&format!("/v2/a/manifests/{digest}")), Wish::Manifest(Reference::Digest(digest)));
+    assert_eq!(wish(&format!("/v2/a/blobs/{digest}")), What::Blob(digest));
+    assert_eq!(wish(&format!("/v2/a/manifests/{digest}")), What::Manifest(Reference::Digest(digest)));
     let more = vec![("next_page".to_string(), "abc".to_string())];
-    let page = Wish::Tags { n: Some(10_000), last: Some("b".into()), more };
+    let page = What::Tags { n: Some(10_000), last: Some("b".into()), more };
     assert_eq!(wish("/v2/a/tags/list?n=4000000000&last=b&next_page=abc"), page);
-    let referrers = Wish::Referrers { subject: digest, artifact_type: Some("a/b".into()), more: vec![] };
+    let referrers = What::Referrers { subject: digest, artifact_type: Some("a/b".into()), more: vec![] };
     assert_eq!(wish(&format!("/v2/a/referrers/{digest}?artifactType=a%2Fb")), referrers);
 }
 

@@ -3,7 +3,7 @@ use crate::auth::{Access, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::grant::{Grant, Recipe, Token};
 use crate::oci::{Challenge, Code, Host};
-use crate::pull::{Conditions, Demand, Place, Pull, Verb, Wish};
+use crate::pull::{Conditions, Demand, Place, Pull, Verb, What};
 use crate::secret::Secret;
 use crate::upstream::Registries;
 use futures_util::FutureExt as _;
@@ -37,7 +37,7 @@ impl House {
         Scoped {
             pull: Pull {
                 place,
-                wish: Wish::Manifest("latest".parse().unwrap()),
+                wish: What::Manifest("latest".parse().unwrap()),
                 verb: Verb::Get,
                 accept: Vec::new(),
                 conditions: Conditions::default(),

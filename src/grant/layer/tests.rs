@@ -37,7 +37,7 @@ fn house(listed: &[(&str, config::Registry)]) -> House {
 fn pull(place: Place, wish: &str) -> Pull {
     Pull {
         place,
-        wish: Wish::Manifest(wish.parse().unwrap()),
+        wish: What::Manifest(wish.parse().unwrap()),
         verb: Verb::Get,
         accept: Vec::new(),
         conditions: Conditions::default(),

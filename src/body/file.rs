@@ -1,6 +1,5 @@
 //! A part of a file as a body.
 
-use super::measures::blocking;
 use crate::error::BoxError;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -14,7 +13,7 @@ use std::task::{Context, Poll};
 
 /// Bytes of a file. One chunk is read when it is asked for and handed on as it is. A file that turns out shorter
 /// breaks the body.
-pub(super) struct Part {
+pub struct FilePart {
     file: Arc<File>,
     left: Range<u64>,
     reading: Option<Reading>,
@@ -24,10 +23,10 @@ type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
 const CHUNK: u64 = 256 * 1024;
 
-impl Part {
+impl FilePart {
     /// The bytes of `file` in `range`.
-    pub(super) fn new(file: File, range: Range<u64>) -> Part {
-        Part { file: Arc::new(file), left: range, reading: None }
+    pub fn new(file: File, range: Range<u64>) -> FilePart {
+        FilePart { file: Arc::new(file), left: range, reading: None }
     }
 
     fn read(&self) -> Reading {
@@ -38,12 +37,12 @@ impl Part {
                 let mut chunk = vec![0; length];
                 file.read_exact_at(&mut chunk, offset).map(|()| Bytes::from(chunk))
             };
-            blocking(read).await?
+            tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
         })
     }
 }
 
-impl HttpBody for Part {
+impl HttpBody for FilePart {
     type Data = Bytes;
     type Error = BoxError;
 
