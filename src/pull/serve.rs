@@ -7,12 +7,12 @@ use crate::cache::{Derivations, Derive, Tags};
 use crate::error::Error;
 use crate::grant::Recipe;
 use crate::inject::Injector;
-use crate::oci::{Code, Digest, Reference, headers};
+use crate::oci::{Digest, Reference, headers};
 use crate::pull::Demand;
 use crate::rewrite::{Derivation, Untouched};
 use crate::state::State;
 use crate::upstream::Upstream;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, header};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -167,9 +167,12 @@ impl Parts {
 
     /// The root of a derivation as the answer to a tag.
     async fn root(&self, scoped: &Scoped, derivation: &Derivation) -> Result<Response<Body>, Error> {
-        if derivation.untouched == Some(Untouched::Schema1) && scoped.grant.demand == Demand::Explicit {
-            let error = Error::client(Code::Unsupported, "images of Docker schema 1 cannot be augmented");
-            return Err(error.with_status(StatusCode::BAD_REQUEST));
+        // Artifacts and other systems' images pass untouched whoever asks; these two would be a silent surprise.
+        if let (Demand::Explicit, Some(why @ (Untouched::Schema1 | Untouched::Refused(_)))) =
+            (scoped.grant.demand, derivation.untouched)
+            && let Some(error) = why.refusal()
+        {
+            return Err(error);
         }
         if derivation.documents.contains_key(&derivation.root) {
             return Ok(self.held(scoped, derivation, &derivation.root));
