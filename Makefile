@@ -39,7 +39,7 @@ e2e:
 soak:
 	sh tests/install.sh
 	$(MAKE) all
-	WAVE_SOAK=200 cargo test --locked --release --test e2e soak -- --nocapture
+	WAVE_SOAK=200 cargo test --locked --test e2e soak -- --nocapture
 
 lint:
 	cargo fmt --check

@@ -18,8 +18,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Room for a response head, and the size of one read. Some registries send heads of more than 64 KiB.
-const READ_BUFFER: usize = 128 * 1024;
+/// Room for a response head, which some registries fill to more than 32 KiB, and the size of one read: each of some
+/// hundred streams holds about three of these.
+const READ_BUFFER: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 const IDLE_PER_HOST: usize = 32;
