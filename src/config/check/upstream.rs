@@ -16,7 +16,11 @@ pub(super) static KEYS: [Key; 9] = [
     Key::new("wave.upstream.idle-timeout", "60s", "between two pieces of a body"),
     // Below the 60 s after which common load balancers close idle connections.
     Key::new("wave.upstream.pool-idle", "30s", "how long an unused connection is kept"),
-    Key::new("wave.upstream.max-requests", "2048", "requests in flight to one registry, bodies included: half of what is admitted"),
+    Key::new(
+        "wave.upstream.max-requests",
+        "2048",
+        "requests in flight to one registry, bodies included: half of what is admitted",
+    ),
     Key::new("wave.upstream.max-redirects", "5", "redirects that are followed"),
     Key::new("wave.upstream.attempts", "5", "tries of a request, the first included"),
     Key::new("wave.upstream.retry-delay", "500ms", "before the second try; later ones wait longer"),
