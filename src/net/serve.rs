@@ -20,8 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt as _;
 
 /// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs
-/// nothing.
-const HEAD: usize = 64 * 1024;
+/// nothing. It is also how much of a response may wait for the socket before no further frame is asked for: below
+/// one read from upstream, so that a stream whose client is slow holds one frame here and not two.
+const HEAD: usize = 32 * 1024;
 /// Bytes of a request target; more is 414 (RFC 9110, 15.5.15).
 const TARGET: usize = 8 * 1024;
 const STREAMS: u32 = 128;
