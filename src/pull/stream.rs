@@ -1,5 +1,6 @@
 //! What is not ours: manifests and blobs as upstream has them.
 
+use super::range::{Asked, is_one_part};
 use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
 use super::{Conditions, Fetch, Scoped, Verb, What};
 use crate::body::{Body, Expect, bounded};
@@ -62,14 +63,20 @@ pub(super) async fn blob(
         return Ok(not_modified(digest));
     }
     let mut forwarded = HeaderMap::new();
-    // A blob never changes under its digest, so `If-Range` is decided here and not sent on.
-    if let (Some(range), Verb::Get) = (&conditions.range, verb)
-        && conditions.if_range.as_ref().is_none_or(|version| *version == etag)
-    {
-        forwarded.insert(header::RANGE, range.clone());
+    // A blob never changes under its digest, so `If-Range` is decided here and not sent on. Several ranges would be
+    // answered with a content of another type, so they are ignored here as they are for what we hold.
+    let asked =
+        conditions.range.as_ref().and_then(Asked::parse).filter(|_| {
+            verb == Verb::Get && conditions.if_range.as_ref().is_none_or(|version| *version == etag)
+        });
+    if let Some(asked) = asked {
+        forwarded.insert(header::RANGE, asked.header());
     }
     let response = upstream.clone().oneshot(fetch(scoped, what(), verb, forwarded)).await?;
     let (parts, body) = response.into_parts();
+    if parts.status == StatusCode::PARTIAL_CONTENT && !(asked.is_some() && is_one_part(&parts.headers)) {
+        return Err(Error::bad_gateway("upstream sent other parts of a blob than were asked for"));
+    }
     if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
         // Upstream's own body is not relayed: some registries declare a length that they do not send.
         let total = parts.headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());

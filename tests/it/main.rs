@@ -7,6 +7,7 @@ mod discovery;
 mod errors;
 mod metrics;
 mod pull;
+mod ranges;
 mod restart;
 mod support;
 mod tidy;
