@@ -8,6 +8,7 @@ use crate::net::Peer;
 use crate::oci::path::{Object, Path};
 use crate::oci::{Code, Host, headers};
 use crate::pull::{Conditions, Place, Pull, Verb, What};
+use crate::telemetry::masked;
 use crate::upstream::Registries;
 use http::{HeaderValue, Method, Request, Response, header};
 use std::future::{Ready, ready};
@@ -207,12 +208,10 @@ fn caller<B>(request: &Request<B>) -> Caller {
 fn describe(why: crate::oci::path::Invalid, path: &str) -> String {
     use crate::oci::path::Invalid;
     match why {
-        // The path may hold a token, so it is shown for names without one only.
-        Invalid::Path if path.starts_with("/v2/wt/") => "invalid request path".into(),
         Invalid::Path => {
-            let shown: String =
-                path.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128).collect();
-            format!("invalid request path '{shown}'")
+            let shown = masked(path);
+            let shown = shown.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128);
+            format!("invalid request path '{}'", shown.collect::<String>())
         }
         Invalid::Digest(why) => why.to_string(),
         Invalid::Tag => "invalid tag".into(),
