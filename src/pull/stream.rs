@@ -2,7 +2,7 @@
 
 use super::range::{Asked, is_one_part};
 use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
-use super::{Conditions, Fetch, Scoped, Verb, What};
+use super::{Conditions, Fetch, Scoped, Verb, What, media};
 use crate::body::{Body, Expect, bounded};
 use crate::config::Verify;
 use crate::error::Error;
@@ -39,13 +39,12 @@ pub(super) async fn manifest(
             return Ok(response);
         }
     }
-    // An upstream whose HEAD lacks digest or length is asked for the content instead.
+    // An upstream whose HEAD lacks digest, length or type is asked for the content instead.
     let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, accept(scoped))).await?;
     let (parts, body) = response.into_parts();
     let content = bounded(body, limit).await?;
     let digest = verified(&content, &parts.headers, reference)?;
-    let media = parts.headers.get(header::CONTENT_TYPE).cloned();
-    Ok(document(&content, media.unwrap_or(headers::OCTET_STREAM), &digest, verb, conditions))
+    Ok(document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions))
 }
 
 /// A blob as it streams from upstream.
@@ -145,14 +144,14 @@ fn accept(scoped: &Scoped) -> HeaderMap {
 fn known_head(head: &Response<Body>, conditions: &Conditions) -> Option<Response<Body>> {
     let digest = declared(head.headers())?;
     let length = head.headers().get(header::CONTENT_LENGTH)?.clone();
+    let media = media::stated(head.headers())?;
     if unmodified(conditions, &headers::etag_value(&digest)) {
         return Some(not_modified(&digest));
     }
     let mut response = Response::new(Body::empty());
     let fields = response.headers_mut();
     identity(fields, &digest);
-    let media = head.headers().get(header::CONTENT_TYPE).cloned();
-    fields.insert(header::CONTENT_TYPE, media.unwrap_or(headers::OCTET_STREAM));
+    fields.insert(header::CONTENT_TYPE, media);
     fields.insert(header::CONTENT_LENGTH, length);
     Some(response)
 }

@@ -161,6 +161,27 @@ async fn a_registry_is_named_by_host_alias_or_ns() {
 }
 
 #[tokio::test]
+async fn a_manifest_has_the_type_of_a_manifest() {
+    let upstream = Upstream::start().await;
+    let oci = "application/vnd.oci.image.manifest.v1+json";
+    let plain = r#"{"schemaVersion":2,"layers":[]}"#;
+    upstream.manifest(Some("charset"), &format!("{oci}; charset=utf-8"), plain);
+    upstream.manifest(Some("text"), "text/plain", format!(r#"{{"mediaType":"{oci}","layers":[]}}"#));
+    upstream.manifest(Some("portal"), "text/html", "<html>Log in</html>");
+    upstream.manifest(Some("lying-portal"), oci, "<html>Log in</html>");
+    let proxy = Proxy::start(&upstream).await;
+    for tag in ["charset", "text"] {
+        let url = proxy.url(&format!("/v2/library/app/manifests/{tag}"));
+        assert_eq!(get(&url).await.header("content-type"), oci, "{tag}");
+        assert_eq!(head(&url).await.header("content-type"), oci, "{tag}");
+    }
+    for tag in ["portal", "lying-portal"] {
+        get(&proxy.url(&format!("/v2/library/app/manifests/{tag}"))).await.is_error(502, "UNAVAILABLE");
+    }
+    assert_eq!(head(&proxy.url("/v2/library/app/manifests/portal")).await.status, 502);
+}
+
+#[tokio::test]
 async fn an_upstream_that_lies_about_a_digest_is_refused() {
     let upstream = Upstream::scripted(|seen| {
         let digest = Digest::sha256("other").to_string();
