@@ -1,16 +1,19 @@
 //! The router: the last place that sees a URL.
 
+mod query;
+
 use crate::auth::{Caller, Gate, basic};
 use crate::body::Body;
 use crate::error::Error;
 use crate::grant::Token;
 use crate::net::Peer;
-use crate::oci::path::{Object, Path};
+use crate::oci::path::Path;
 use crate::oci::{Code, Host, headers};
-use crate::pull::{Conditions, Place, Pull, Verb, What};
+use crate::pull::{Conditions, Place, Pull, Spelt, Verb};
 use crate::telemetry::masked;
 use crate::upstream::Registries;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use query::Query;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -121,69 +124,22 @@ fn place(name: &str, ns: Option<&str>, registries: &Registries) -> Result<Place,
         if !registries.is_listed(&host) {
             return Err(unknown());
         }
-        return Ok(Place::Mirror(host, name.parse().map_err(invalid)?));
+        let registry = Spelt { text: ns.into(), host };
+        return Ok(Place::Mirror(registry, name.parse().map_err(invalid)?));
     }
     if let Some(rest) = rest {
         let alias = registries.by_alias(first).cloned();
         let host =
             || first.parse::<Host>().ok().filter(|host| first.contains('.') || registries.is_listed(host));
         if let Some(host) = alias.or_else(host) {
-            return Ok(Place::Named(host, rest.parse().map_err(invalid)?));
+            let registry = Spelt { text: first.into(), host };
+            return Ok(Place::Named(registry, rest.parse().map_err(invalid)?));
         }
     }
     Ok(Place::Default(name.parse().map_err(invalid)?))
 }
 
-/// The parameters of a query; the last of each name counts.
-#[derive(Default)]
-struct Query {
-    ns: Option<String>,
-    n: Option<String>,
-    last: Option<String>,
-    artifact_type: Option<String>,
-    more: Vec<(String, String)>,
-}
-
-/// Cursors of foreign registries that are passed on.
-const MAX_MORE: usize = 4;
-
-impl Query {
-    fn parse(text: &str) -> Query {
-        let mut query = Query::default();
-        for (key, value) in url::form_urlencoded::parse(text.as_bytes()) {
-            let value = value.into_owned();
-            match &*key {
-                "ns" => query.ns = Some(value),
-                "n" => query.n = Some(value),
-                "last" => query.last = Some(value),
-                "artifactType" => query.artifact_type = Some(value),
-                _ if query.more.len() < MAX_MORE => query.more.push((key.into_owned(), value)),
-                _ => {}
-            }
-        }
-        query
-    }
-
-    fn wish(self, object: Object) -> Result<What, Error> {
-        Ok(match object {
-            Object::Manifest(reference) => What::Manifest(reference),
-            Object::Blob(digest) => What::Blob(digest),
-            Object::Tags => {
-                let n = self.n.map(|n| n.parse()).transpose();
-                let n =
-                    n.map_err(|_| Error::client(Code::ManifestInvalid, "'n' must be a number from 0 on"))?;
-                // A page is bounded whatever the caller asks for (CVE-2023-2253).
-                let n = n.map(|n: u32| n.min(10_000));
-                What::Tags { n, last: self.last, more: self.more }
-            }
-            Object::Referrers(subject) => {
-                What::Referrers { subject, artifact_type: self.artifact_type, more: self.more }
-            }
-        })
-    }
-}
-
-fn conditions(fields: &http::HeaderMap) -> Conditions {
+fn conditions(fields: &HeaderMap) -> Conditions {
     // Two `Range` headers are as good as none (RFC 9110, 14.2: a server may ignore the field).
     let mut ranges = fields.get_all(header::RANGE).iter();
     let range = match (ranges.next(), ranges.next()) {

@@ -89,8 +89,9 @@ fn upstream(upstream: &super::Upstream, lines: &mut Lines) {
     lines.text("wave.upstream.max-redirects", &upstream.max_redirects);
     lines.text("wave.upstream.attempts", &upstream.attempts);
     lines.text("wave.upstream.retry-delay", &show_duration(upstream.retry_delay));
-    let document_limit = u64::try_from(upstream.document_limit).unwrap_or(u64::MAX);
-    lines.text("wave.upstream.document-limit", &show_bytes(document_limit));
+    let size = |limit: usize| show_bytes(u64::try_from(limit).unwrap_or(u64::MAX));
+    lines.text("wave.upstream.document-limit", &size(upstream.document_limit));
+    lines.text("wave.upstream.list-limit", &size(upstream.list_limit));
 }
 
 fn registry(registry: &Registry) -> Lines {

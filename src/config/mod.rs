@@ -209,6 +209,8 @@ pub struct Upstream {
     pub retry_delay: Duration,
     /// `document-limit`: bytes of a manifest, index or config.
     pub document_limit: usize,
+    /// `list-limit`: bytes of a page of tags or referrers.
+    pub list_limit: usize,
     /// `proxy`: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment.
     pub proxy: Proxy,
 }

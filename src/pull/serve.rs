@@ -38,6 +38,8 @@ pub struct Parts {
     pub state: State,
     /// Bytes of the largest document.
     pub document_limit: usize,
+    /// Bytes of the largest page of tags or referrers.
+    pub list_limit: usize,
 }
 
 impl Serve {
@@ -63,17 +65,17 @@ impl Service<Scoped> for Serve {
                 What::Manifest(Reference::Tag(_)) => parts.tagged(&scoped).await,
                 What::Manifest(Reference::Digest(digest)) => parts.manifest(&scoped, digest).await,
                 What::Blob(digest) => parts.blob(&scoped, digest).await,
-                What::Tags { .. } => discover::tags(&parts.upstream, &scoped).await,
+                What::Tags { .. } => discover::tags(&parts.upstream, &scoped, parts.list_limit).await,
                 What::Referrers { subject, .. } => {
                     let ours = parts.find(&scoped, subject).await?.is_some();
-                    discover::referrers(&parts.upstream, &scoped, ours).await
+                    discover::referrers(&parts.upstream, &scoped, ours, parts.list_limit).await
                 }
             }?;
             if scoped.pull.verb == Verb::Head {
                 *response.body_mut() = Body::empty();
             }
-            if let Place::Mirror(host, _) = &scoped.pull.place {
-                let value = HeaderValue::try_from(host.as_str());
+            if let Place::Mirror(registry, _) = &scoped.pull.place {
+                let value = HeaderValue::try_from(registry.host.as_str());
                 response.headers_mut().insert(headers::NAMESPACE, value.expect("a host is ASCII"));
             }
             Ok(response)

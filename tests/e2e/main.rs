@@ -15,4 +15,5 @@ mod rig;
 mod routes;
 mod soak;
 mod stop;
+mod tags;
 mod upstreams;
