@@ -1,6 +1,9 @@
 //! The router: the last place that sees a URL.
 
+mod layer;
 mod query;
+
+pub use layer::{Echo, EchoLayer};
 
 use crate::auth::{Caller, Gate, basic};
 use crate::body::Body;
@@ -149,8 +152,17 @@ fn conditions(fields: &HeaderMap) -> Conditions {
     Conditions {
         range,
         if_range: fields.get(header::IF_RANGE).cloned(),
-        if_none_match: fields.get(header::IF_NONE_MATCH).cloned(),
+        if_none_match: list(fields, header::IF_NONE_MATCH),
     }
+}
+
+/// A field whose lines are parts of one list (RFC 9110, 5.3).
+fn list(fields: &HeaderMap, name: header::HeaderName) -> Option<HeaderValue> {
+    let mut lines = fields.get_all(name).iter();
+    let first = lines.next()?.clone();
+    let joined =
+        lines.fold(first.as_bytes().to_vec(), |list, line| [&list, &b", "[..], line.as_bytes()].concat());
+    Some(HeaderValue::from_bytes(&joined).unwrap_or(first))
 }
 
 fn caller<B>(request: &Request<B>) -> Caller {

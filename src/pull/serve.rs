@@ -1,7 +1,7 @@
 //! The leaf of the pull stack: is it one of ours, can it be derived, or does it stream from upstream?
 
 use super::respond::document;
-use super::{Image, Place, Scoped, Verb, What, discover, stream};
+use super::{Image, Scoped, Verb, What, discover, stream};
 use crate::body::Body;
 use crate::cache::{Derivations, Derive, Tags};
 use crate::error::Error;
@@ -73,10 +73,6 @@ impl Service<Scoped> for Serve {
             }?;
             if scoped.pull.verb == Verb::Head {
                 *response.body_mut() = Body::empty();
-            }
-            if let Place::Mirror(registry, _) = &scoped.pull.place {
-                let value = HeaderValue::try_from(registry.host.as_str());
-                response.headers_mut().insert(headers::NAMESPACE, value.expect("a host is ASCII"));
             }
             Ok(response)
         })

@@ -121,3 +121,12 @@ fn two_ranges_are_as_good_as_none() {
     let Ok(Routed::Pull(pull)) = route(&request.body(()).unwrap(), &registries()) else { panic!("a pull") };
     assert!(pull.conditions.range.is_none());
 }
+
+#[test]
+fn several_lines_of_validators_are_one_list() {
+    let request = Request::get("/v2/a/manifests/v1")
+        .header("if-none-match", "\"x\"")
+        .header("if-none-match", "\"y\", W/\"z\"");
+    let Ok(Routed::Pull(pull)) = route(&request.body(()).unwrap(), &registries()) else { panic!("a pull") };
+    assert_eq!(pull.conditions.if_none_match.unwrap(), "\"x\", \"y\", W/\"z\"");
+}

@@ -157,7 +157,12 @@ async fn a_registry_is_named_by_host_alias_or_ns() {
     let mirrored = get(&proxy.url("/v2/library/app/manifests/v1?ns=up.test")).await;
     assert_eq!(mirrored.header("docker-content-digest"), digest);
     assert_eq!(mirrored.header("oci-namespace"), "up.test");
-    get(&proxy.url("/v2/library/app/manifests/v1?ns=evil.example")).await.is_error(404, "NAME_UNKNOWN");
+    let refused = get(&proxy.url("/v2/library/app/manifests/v1?ns=evil.example")).await;
+    refused.is_error(404, "NAME_UNKNOWN");
+    assert_eq!(refused.header("oci-namespace"), "evil.example");
+    let missing = get(&proxy.url("/v2/library/app/manifests/none?ns=Up.Test")).await;
+    missing.is_error(404, "MANIFEST_UNKNOWN");
+    assert_eq!(missing.header("oci-namespace"), "Up.Test", "as it was sent");
 }
 
 #[tokio::test]
@@ -179,6 +184,17 @@ async fn a_manifest_has_the_type_of_a_manifest() {
         get(&proxy.url(&format!("/v2/library/app/manifests/{tag}"))).await.is_error(502, "UNAVAILABLE");
     }
     assert_eq!(head(&proxy.url("/v2/library/app/manifests/portal")).await.status, 502);
+}
+
+#[tokio::test]
+async fn validators_may_come_in_several_lines() {
+    let upstream = Upstream::start().await;
+    let image = Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let proxy = Proxy::start(&upstream).await;
+    let own = format!("\"{}\"", image.manifest);
+    let lines = [("if-none-match", "\"other\""), ("if-none-match", &own)];
+    let url = proxy.url("/v2/library/app/manifests/v1");
+    assert_eq!(send(Method::GET, &url, &lines, "").await.status, 304);
 }
 
 #[tokio::test]
