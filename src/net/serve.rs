@@ -33,6 +33,12 @@ const LOCAL_RESETS: usize = 1024;
 /// Requests have small bodies or none.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Bytes of a response that wait for one stream's window, and the largest frame that goes there. A stream has ended
+/// for us when its last frame is there, so a permit, a record and the watch for stalls end that much early.
+const SEND_BUFFER: usize = 64 * 1024;
+const PIECE: usize = 16 * 1024;
+/// Over HTTP/1 a frame is the most that may wait beside [`HEAD`]: no smaller than what comes from upstream.
+const FRAME: usize = 64 * 1024;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 
@@ -47,7 +53,7 @@ pub(super) async fn http1<I>(
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let answer = service_fn(move |request| edge(service.clone(), request, peer));
+    let answer = service_fn(move |request| edge(service.clone(), request, peer, FRAME));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
@@ -74,7 +80,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let answer = service_fn(move |request| {
-        let answer = edge(service.clone(), request, peer);
+        let answer = edge(service.clone(), request, peer, PIECE);
         async move { answer.await.map(|response| response.map(Paced::new)) }
     });
     let streams = Streams::new(limits.stall);
@@ -87,6 +93,7 @@ where
         .max_local_error_reset_streams(LOCAL_RESETS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .serve_connection(TokioIo::new(io), answer);
@@ -97,11 +104,13 @@ where
         () = activity.idle_for(limits.header) => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not
-    // take for ever.
+    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not take for
+    // ever. The last pieces of a response may still wait for a client that reads as slowly as is allowed.
+    let wait =
+        if activity.was_used() { limits.stall * (1 + SEND_BUFFER / PIECE) as u32 } else { limits.header };
     tokio::select! {
         result = &mut connection => result,
-        () = activity.idle_for(limits.header) => Ok(()),
+        () = activity.idle_for(wait) => Ok(()),
     }
 }
 
@@ -109,12 +118,13 @@ async fn edge(
     service: Service,
     mut request: Request<Incoming>,
     peer: Peer,
+    piece: usize,
 ) -> Result<Response<Body>, Infallible> {
     if let Some(refusal) = refuse(&request) {
         return Ok(refusal);
     }
     request.extensions_mut().insert(peer);
-    service.oneshot(request).await
+    service.oneshot(request).await.map(|response| response.map(|body| body.in_pieces(piece)))
 }
 
 /// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is

@@ -125,6 +125,22 @@ async fn a_slow_reader_is_not_cut() {
 }
 
 #[tokio::test]
+async fn a_document_has_ended_when_it_is_read() {
+    let rig = Rig::start(limits());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(rig.address).await.unwrap();
+    let size = 16 << 20;
+    let request = format!("GET /full/{size} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.read_exact(&mut [0; 12]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(rig.value("ended", &[]), 0.0, "most of it cannot have left");
+    assert!(rest(&mut stream).await.len() > size);
+    assert_eq!(rig.value("ended", &[("end", "complete")]), 1.0);
+}
+
+#[tokio::test]
 async fn clients_beyond_the_limit_wait_their_turn() {
     let rig =
         Rig::start(Limits { connections: std::sync::Arc::new(tokio::sync::Semaphore::new(1)), ..limits() });
