@@ -37,6 +37,7 @@ fn lines(config: &Config) -> Lines {
     lines.text("wave.server.max-connections", &server.max_connections);
     lines.text("wave.server.max-requests", &server.max_requests);
     lines.text("wave.server.header-timeout", &show_duration(server.header_timeout));
+    lines.text("wave.server.idle-timeout", &show_duration(server.idle_timeout));
     lines.text("wave.server.tls-timeout", &show_duration(server.tls_timeout));
     lines.text("wave.server.head-deadline", &show_duration(server.head_deadline));
     lines.text("wave.server.stall-timeout", &show_duration(server.stall_timeout));

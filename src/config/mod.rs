@@ -76,8 +76,10 @@ pub struct Server {
     pub max_connections: usize,
     /// `max-requests`: requests in flight, bodies included.
     pub max_requests: usize,
-    /// `header-timeout`: from accept, or the previous response, to the end of the request head.
+    /// `header-timeout`: from accept, or the TLS handshake, to the end of the first request's head.
     pub header_timeout: Duration,
+    /// `idle-timeout`: from a response to the end of the next request's head.
+    pub idle_timeout: Duration,
     /// `tls-timeout`: for a TLS handshake.
     pub tls_timeout: Duration,
     /// `head-deadline`: from the request to the head of our response.

@@ -6,6 +6,7 @@
 mod drain;
 mod listen;
 mod pace;
+mod reason;
 mod serve;
 mod sniff;
 mod tls;

@@ -32,6 +32,7 @@ pub(super) struct Streams {
 
 /// How many streams of a connection are open, since when there are none, and whether there ever was one.
 pub(super) struct Activity {
+    start: Instant,
     open: AtomicUsize,
     used: AtomicBool,
     since: Mutex<Instant>,
@@ -54,8 +55,8 @@ pub(super) struct Paced {
 
 impl Streams {
     pub(super) fn new(stall: Duration) -> Streams {
-        let (open, used) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let activity = Activity { open, used, since: Mutex::new(Instant::now()) };
+        let (open, used, start) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
+        let activity = Activity { start, open, used, since: Mutex::new(start) };
         Streams { stall, activity: Arc::new(activity) }
     }
 
@@ -88,9 +89,20 @@ impl Activity {
         self.used.load(Ordering::Acquire)
     }
 
+    /// Waits until there is no first stream at `deadline`, or none for `period`.
+    pub(super) async fn unused(&self, deadline: Instant, period: Duration) {
+        tokio::time::sleep_until(deadline).await;
+        if self.was_used() {
+            self.idle(self.start, period).await;
+        }
+    }
+
     /// Waits until there has been no stream for `period`, counted from now at the earliest.
     pub(super) async fn idle_for(&self, period: Duration) {
-        let start = Instant::now();
+        self.idle(Instant::now(), period).await;
+    }
+
+    async fn idle(&self, start: Instant, period: Duration) {
         loop {
             let since = start.max(*self.since.lock().expect("no panic while locked"));
             let idle = if self.open.load(Ordering::Acquire) == 0 { since.elapsed() } else { Duration::ZERO };

@@ -1,6 +1,7 @@
 //! One connection: HTTP/1.1 or HTTP/2 over whatever carries it.
 
 use super::pace::{Paced, Streams};
+use super::reason::Reason;
 use super::{Limits, Peer, Service, Watch};
 use crate::body::Body;
 use crate::error::{Envelope, Error, render};
@@ -15,9 +16,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics::counter;
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
+
+// These are not for operators to set: no client of a registry comes near them, and larger ones cost memory that
+// `max-connections` and `max-requests` are reckoned with.
 
 /// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs
 /// nothing. It is also how much of a response may wait for the socket before no further frame is asked for: below
@@ -42,40 +49,61 @@ const FRAME: usize = 64 * 1024;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 
-/// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over.
+/// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over. The head of the first
+/// request has to be complete at `deadline`; that of a later one `limits.idle` after the response before it, however
+/// much of it is there by then.
 pub(super) async fn http1<I>(
     io: I,
     service: Service,
     peer: Peer,
     limits: &Limits,
+    deadline: Instant,
     mut watch: Watch,
-) -> hyper::Result<()>
+) -> Reason
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let answer = service_fn(move |request| edge(service.clone(), request, peer, FRAME));
+    let asked = Arc::new(AtomicBool::new(false));
+    let first = asked.clone();
+    let answer = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
+        edge(service.clone(), request, peer, FRAME)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
+        // It runs from when the connection is ready for a head, hence between requests too.
+        .header_read_timeout(limits.idle)
         .max_buf_size(HEAD)
         .writev(true)
         .serve_connection(TokioIo::new(io), answer);
     let mut connection = pin!(connection);
+    let mut late = pin!(async {
+        tokio::time::sleep_until(deadline).await;
+        if first.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    });
     tokio::select! {
-        result = &mut connection => return result,
+        result = &mut connection => return Reason::of(result, peer),
+        () = &mut late => return Reason::Silent,
         () = watch.draining() => connection.as_mut().graceful_shutdown(),
     }
-    connection.await
+    tokio::select! {
+        result = &mut connection => Reason::of(result, peer),
+        () = &mut late => Reason::Silent,
+    }
 }
 
-/// Serves HTTP/2 until the client closes, no stream is opened for the header timeout, or the drain is over.
+/// Serves HTTP/2 until the client closes, the first stream is not there at `deadline`, there has been none for
+/// `limits.idle`, or the drain is over.
 pub(super) async fn http2<I>(
     io: I,
     service: Service,
     peer: Peer,
     limits: &Limits,
+    deadline: Instant,
     mut watch: Watch,
-) -> hyper::Result<()>
+) -> Reason
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -99,9 +127,9 @@ where
         .serve_connection(TokioIo::new(io), answer);
     let mut connection = pin!(connection);
     tokio::select! {
-        result = &mut connection => return result,
+        result = &mut connection => return Reason::of(result, peer),
         () = watch.draining() => {}
-        () = activity.idle_for(limits.header) => {}
+        () = activity.unused(deadline, limits.idle) => {}
     }
     connection.as_mut().graceful_shutdown();
     // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not take for
@@ -109,8 +137,8 @@ where
     let wait =
         if activity.was_used() { limits.stall * (1 + SEND_BUFFER / PIECE) as u32 } else { limits.header };
     tokio::select! {
-        result = &mut connection => result,
-        () = activity.idle_for(wait) => Ok(()),
+        result = &mut connection => Reason::of(result, peer),
+        () = activity.idle_for(wait) => Reason::Silent,
     }
 }
 

@@ -12,7 +12,7 @@ const CONNECTIONS: usize = 10_000;
 /// Files we need besides connections: listeners, stores, the reactor, logs.
 const OTHER_FILES: usize = 64;
 
-pub(super) static KEYS: [Key; 14] = [
+pub(super) static KEYS: [Key; 15] = [
     Key::told(
         "wave.server.url",
         "the request's `Host`",
@@ -43,8 +43,11 @@ pub(super) static KEYS: [Key; 14] = [
     Key::new(
         "wave.server.header-timeout",
         "10s",
-        "from accept, or the previous response, to the end of a request's head",
+        "from accept, or the end of the TLS handshake, to the end of the first request's head",
     ),
+    // Clients keep connections for the next layer or the next pull; load balancers close theirs after 60 s, and it is
+    // for them to do it first.
+    Key::new("wave.server.idle-timeout", "75s", "from a response to the end of the next request's head"),
     Key::new("wave.server.tls-timeout", "10s", "for a TLS handshake"),
     // Above upstream's connect, TLS and head timeouts together: those name the culprit, this is the last resort.
     Key::new("wave.server.head-deadline", "60s", "from a request to the head of its response"),
@@ -62,6 +65,7 @@ pub(super) fn server(read: &mut Reader) -> Server {
         max_connections: connections(read),
         max_requests: read.value("wave.server.max-requests", count),
         header_timeout: read.value("wave.server.header-timeout", duration),
+        idle_timeout: read.value("wave.server.idle-timeout", duration),
         tls_timeout: read.value("wave.server.tls-timeout", duration),
         head_deadline: read.value("wave.server.head-deadline", duration),
         stall_timeout: read.value("wave.server.stall-timeout", duration),

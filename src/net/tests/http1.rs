@@ -46,9 +46,47 @@ async fn a_slow_head_is_cut() {
 
 #[tokio::test]
 async fn an_idle_connection_is_cut() {
+    // Whether nothing more comes, or a head that is never complete.
+    for more in ["", "GET / HT"] {
+        let rig = Rig::start(Limits { idle: Duration::from_millis(200), ..limits() });
+        let answer = ask(&rig, &format!("GET / HTTP/1.1\r\nHost: x\r\n\r\n{more}")).await;
+        assert!(answer.ends_with("http 127.0.0.1"), "{answer}");
+        rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", "silent")], 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_used_connection_outlives_the_time_for_the_first_head() {
     let rig = Rig::start(Limits { header: Duration::from_millis(200), ..limits() });
-    let answer = ask(&rig, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
-    assert!(answer.ends_with("http 127.0.0.1"), "{answer}");
+    let mut stream = rig.connect().await;
+    for _ in 0..2 {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        let mut rest = Vec::new();
+        while !rest.ends_with(b"127.0.0.1") {
+            rest.push(stream.read_u8().await.unwrap());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(rig.value(names::CONNECTIONS, &[]), 1.0);
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_says_why() {
+    let rig = Rig::start(limits());
+    let cookie = format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(1 << 20));
+    for (request, reason) in
+        [("nonsense\r\n\r\n", "malformed"), (&*cookie, "too-large"), ("GET / HTTP/1.1\r\nHost", "incomplete")]
+    {
+        let mut stream = rig.connect().await;
+        // The answer may come, and the connection go, before all is sent.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        rest(&mut stream).await;
+        rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", reason)], 1.0).await;
+    }
 }
 
 #[tokio::test]
@@ -104,7 +142,7 @@ async fn a_client_that_stops_reading_is_cut() {
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(rig.address).await.unwrap();
     stream.write_all(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-    rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", "error")], 1.0).await;
+    rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", "stalled")], 1.0).await;
     assert_eq!(rig.value(names::CONNECTIONS, &[]), 0.0);
 }
 

@@ -99,7 +99,12 @@ async fn a_document_that_is_read_slowly_is_not_cut() {
 
 #[tokio::test]
 async fn what_is_queued_outlives_the_idle_time() {
-    let limits = Limits { header: Duration::from_millis(200), stall: Duration::from_millis(600), ..limits() };
+    let limits = Limits {
+        idle: Duration::from_millis(200),
+        header: Duration::from_millis(200),
+        stall: Duration::from_millis(600),
+        ..limits()
+    };
     let rig = Rig::start(limits);
     let (mut send, connection) = client_with(&rig, 4096).await;
     let response = send.send_request(get(&rig, "/full/40000")).await.unwrap();
@@ -111,10 +116,15 @@ async fn what_is_queued_outlives_the_idle_time() {
 
 #[tokio::test]
 async fn a_connection_without_streams_is_closed() {
-    let rig = Rig::start(Limits { header: Duration::from_millis(300), ..limits() });
+    let times = (Duration::from_millis(100), Duration::from_millis(600));
+    let rig = Rig::start(Limits { header: times.0, idle: times.1, ..limits() });
     let (mut send, connection) = client(&rig).await;
+    let started = tokio::time::Instant::now();
     send.send_request(get(&rig, "/")).await.unwrap();
+    tokio::time::sleep(3 * times.0).await;
+    send.send_request(get(&rig, "/")).await.expect("used once, it is kept for the idle time");
     tokio::time::timeout(PATIENCE, connection).await.expect("closed for idleness").unwrap().unwrap();
+    assert!(started.elapsed() >= 3 * times.0 + times.1, "counted from the last stream");
     rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", "done")], 1.0).await;
 }
 

@@ -37,6 +37,7 @@ pub(super) fn limits() -> Limits {
     Limits {
         connections: Arc::new(Semaphore::new(16)),
         header: Duration::from_secs(10),
+        idle: Duration::from_secs(10),
         tls: Duration::from_secs(10),
         stall: Duration::from_secs(10),
     }
