@@ -74,6 +74,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// `max-connections`: open client connections, both listeners together.
     pub max_connections: usize,
+    /// `max-connections-per-address`: those of one client address.
+    pub max_connections_per_address: usize,
     /// `max-requests`: requests in flight, bodies included.
     pub max_requests: usize,
     /// `header-timeout`: from accept, or the TLS handshake, to the end of the first request's head.

@@ -1,5 +1,6 @@
 //! Listening: bind, accept, back off, and one task for each connection.
 
+use super::addresses::{Addresses, Held};
 use super::reason::Reason;
 use super::sniff::{Speaks, decline_tls, peek};
 use super::{Peer, Scheme, Service, Watch, serve};
@@ -31,6 +32,8 @@ pub struct Listener {
 pub struct Limits {
     /// Open connections of all listeners that share this.
     pub connections: Arc<Semaphore>,
+    /// Those of one client address.
+    pub addresses: Arc<Addresses>,
     /// From accept, or the end of the TLS handshake, to the end of the first request's head.
     pub header: Duration,
     /// From a response to the end of the next request's head.
@@ -51,6 +54,7 @@ impl Limits {
     pub fn new(server: &config::Server) -> Limits {
         Limits {
             connections: Arc::new(Semaphore::new(server.max_connections)),
+            addresses: Addresses::new(server.max_connections_per_address),
             header: server.header_timeout,
             idle: server.idle_timeout,
             tls: server.tls_timeout,
@@ -96,6 +100,11 @@ impl Listener {
                 Ok((stream, address, permit)) => {
                     pause = PAUSE.0;
                     let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    let Some(held) = limits.addresses.admit(address.ip()) else {
+                        counter!(names::CONNECTIONS_REFUSED, "listener" => name).increment(1);
+                        tracing::debug!(peer = %address, "too many connections of one address");
+                        continue;
+                    };
                     counter!(names::CONNECTIONS_ACCEPTED, "listener" => name).increment(1);
                     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
                     let connection = Connection {
@@ -105,7 +114,7 @@ impl Listener {
                         limits: limits.clone(),
                         watch: watch.clone(),
                     };
-                    let open = Open::new(open.clone(), permit);
+                    let open = Open::new(open.clone(), permit, held);
                     connections.spawn(async move {
                         let reason = connection.run(stream).await.as_str();
                         counter!(names::CONNECTIONS_CLOSED, "listener" => name, "reason" => reason)
@@ -144,6 +153,7 @@ struct Connection {
 struct Open {
     open: Gauge,
     _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl Connection {
@@ -215,9 +225,9 @@ impl Connection {
 }
 
 impl Open {
-    fn new(open: Gauge, permit: OwnedSemaphorePermit) -> Open {
+    fn new(open: Gauge, permit: OwnedSemaphorePermit, held: Held) -> Open {
         open.increment(1.0);
-        Open { open, _permit: permit }
+        Open { open, _permit: permit, _held: held }
     }
 }
 

@@ -8,6 +8,7 @@ pub use layer::{Rate, RateLayer};
 use crate::auth::Caller;
 use crate::config::{self, Quota};
 use crate::error::Error;
+use crate::net::network;
 use crate::oci::{Code, Host, Reference, Repository};
 use crate::pull::{Scoped, What};
 use crate::telemetry::names;
@@ -16,7 +17,7 @@ use metrics::counter;
 use moka::future::Cache;
 use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -41,7 +42,7 @@ pub struct Rates {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Who {
     Account(Arc<str>),
-    /// An IPv4 address, or the first 64 bits of an IPv6 address: one subscriber has all the others.
+    /// See [`network`].
     Address(IpAddr),
 }
 
@@ -123,13 +124,7 @@ impl Who {
         if let Some(credentials) = &caller.credentials {
             return Who::Account(credentials.username.as_str().into());
         }
-        match caller.address.to_canonical() {
-            IpAddr::V4(address) => Who::Address(address.into()),
-            IpAddr::V6(address) => {
-                let network = u128::from(address) & !u128::from(u64::MAX);
-                Who::Address(Ipv6Addr::from(network).into())
-            }
-        }
+        Who::Address(network(caller.address))
     }
 
     fn as_str(&self) -> &'static str {

@@ -1,5 +1,5 @@
 use super::support::{PATIENCE, Rig, limits, rest};
-use crate::net::{Limits, Listener};
+use crate::net::{Addresses, Limits, Listener};
 use crate::telemetry::names;
 use socket2::{Domain, Socket, Type};
 use std::time::Duration;
@@ -71,6 +71,19 @@ async fn a_used_connection_outlives_the_time_for_the_first_head() {
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     assert_eq!(rig.value(names::CONNECTIONS, &[]), 1.0);
+}
+
+#[tokio::test]
+async fn an_address_has_its_share_of_connections() {
+    let rig = Rig::start(Limits { addresses: Addresses::new(2), ..limits() });
+    let (first, second) = (rig.connect().await, rig.connect().await);
+    rig.reaches(names::CONNECTIONS_ACCEPTED, &[], 2.0).await;
+    rest(&mut rig.connect().await).await;
+    assert_eq!(rig.value(names::CONNECTIONS_REFUSED, &[("listener", "plain")]), 1.0);
+    drop((first, second));
+    rig.reaches(names::CONNECTIONS, &[], 0.0).await;
+    let answer = ask(&rig, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]
