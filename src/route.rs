@@ -1,5 +1,6 @@
 //! The router: the last place that sees a URL.
 
+mod form;
 mod layer;
 mod query;
 
@@ -53,7 +54,7 @@ impl<G, P, C> Route<G, P, C> {
 
 impl<B, G, P, C> Service<Request<B>> for Route<G, P, C>
 where
-    B: Send + 'static,
+    B: http_body::Body + Send + 'static,
     G: Service<Caller, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     P: Service<Pull, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     C: Service<Request<B>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
@@ -71,7 +72,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match route(&request, &self.registries) {
+        match form::check(&request).and_then(|()| route(&request, &self.registries)) {
             Ok(Routed::Ping(caller)) => Box::pin(self.ping.clone().oneshot(caller)),
             Ok(Routed::Pull(pull)) => Box::pin(self.pull.clone().oneshot(*pull)),
             Ok(Routed::Control) => Box::pin(self.control.clone().oneshot(request)),

@@ -4,16 +4,11 @@ use super::pace::{Paced, Streams};
 use super::reason::Reason;
 use super::{Limits, Peer, Service, Watch};
 use crate::body::Body;
-use crate::error::{Envelope, Error, render};
-use crate::oci::Code;
-use crate::telemetry::names;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::Body as _;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics::counter;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,8 +25,6 @@ use tower::ServiceExt as _;
 /// nothing. It is also how much of a response may wait for the socket before no further frame is asked for: below
 /// one read from upstream, so that a stream whose client is slow holds one frame here and not two.
 const HEAD: usize = 32 * 1024;
-/// Bytes of a request target; more is 414 (RFC 9110, 15.5.15).
-const TARGET: usize = 8 * 1024;
 const STREAMS: u32 = 128;
 const HEADER_LIST: u32 = 16 * 1024;
 /// Streams that a client may reset before we have looked at them (CVE-2023-44487).
@@ -148,31 +141,6 @@ async fn edge(
     peer: Peer,
     piece: usize,
 ) -> Result<Response<Body>, Infallible> {
-    if let Some(refusal) = refuse(&request) {
-        return Ok(refusal);
-    }
     request.extensions_mut().insert(peer);
     service.oneshot(request).await.map(|response| response.map(|body| body.in_pieces(piece)))
-}
-
-/// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is
-/// how requests are smuggled past whoever ignores it (RFC 9110, 9.3.1). Such a connection is not used again.
-fn refuse(request: &Request<Incoming>) -> Option<Response<Body>> {
-    let (method, uri) = (request.method(), request.uri());
-    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let (reason, error) = if target > TARGET {
-        let error = Error::client(Code::NameInvalid, "the request target is too long");
-        ("uri-too-long", error.with_status(StatusCode::URI_TOO_LONG))
-    } else if matches!(*method, Method::GET | Method::HEAD) && !request.body().is_end_stream() {
-        let error = Error::client(Code::Unsupported, "this request must not have content");
-        ("unexpected-body", error.with_status(StatusCode::BAD_REQUEST))
-    } else {
-        return None;
-    };
-    counter!(names::REQUESTS_REJECTED, "reason" => reason).increment(1);
-    let mut response = render(&error, Envelope::of(method, uri.path()));
-    if request.version() < Version::HTTP_2 {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Some(response)
 }

@@ -120,18 +120,11 @@ async fn a_client_hello_is_declined_at_once() {
 async fn nonsense_is_answered_with_400_and_closed() {
     let rig = Rig::start(limits());
     for (request, status) in [
-        ("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", "400"),
-        ("HEAD / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-            "400",
-        ),
         ("POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "400"),
         ("POST / HTTP/1.1\r\nTransfer-Encoding: xchunked\r\n\r\nhello", "400"),
         ("GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nA: b\0c\r\n\r\n", "400"),
         ("nonsense\r\n\r\n", "400"),
-        (&format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "x".repeat(9000)), "414"),
         (&format!("GET / HTTP/1.1\r\nCookie: {}\r\n\r\n", "x".repeat(1 << 20)), "431"),
         (&format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(10_000)), "431"),
     ] {
@@ -144,8 +137,6 @@ async fn nonsense_is_answered_with_400_and_closed() {
         assert_eq!(head, format!("HTTP/1.1 {status}"), "{:.60}", request);
         rest(&mut stream).await;
     }
-    assert_eq!(rig.value(names::REQUESTS_REJECTED, &[("reason", "unexpected-body")]), 3.0);
-    assert_eq!(rig.value(names::REQUESTS_REJECTED, &[("reason", "uri-too-long")]), 1.0);
 }
 
 #[tokio::test]
