@@ -8,6 +8,7 @@ mod errors;
 mod metrics;
 mod pull;
 mod ranges;
+mod rate;
 mod restart;
 mod support;
 mod tidy;
