@@ -56,7 +56,12 @@ pub struct Addresses {
 
 /// Why a proxy cannot start.
 #[derive(Debug)]
-pub struct StartError(String);
+pub enum StartError {
+    /// What a key of the configuration names cannot be used.
+    Configuration(String),
+    /// Anything else, such as an address that is taken.
+    Failure(String),
+}
 
 /// What is swept from time to time.
 struct Upkeep {
@@ -86,12 +91,13 @@ impl App {
     pub async fn bind(config: Config, metrics: Metrics, level: Level) -> Result<App, StartError> {
         let data_dir = &config.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
-        let state = State::open(data_dir, &config.cache).map_err(|error| StartError(error.to_string()))?;
+        let state =
+            State::open(data_dir, &config.cache).map_err(|error| StartError::Failure(error.to_string()))?;
         let measures = Measures::new();
         let default = match &config.layer_path {
             Some(path) => {
                 let loaded = inject::descriptor::load(path, &measures).await;
-                loaded.map_err(|error| StartError(error.to_string()))?
+                loaded.map_err(|error| StartError::of("wave.layer-path", error))?
             }
             None => Recipe::default(),
         };
@@ -113,7 +119,8 @@ impl App {
         let server = config.server;
         let plain = Listener::plain(server.bind).map_err(|error| StartError::at(server.bind, error))?;
         let tls = server.tls.as_ref().map(|files| {
-            let certificates = Certificates::load(files).map_err(|error| StartError(error.to_string()))?;
+            let certificates =
+                Certificates::load(files).map_err(|error| StartError::of("wave.server.tls", error))?;
             let listener = Listener::tls(files.bind, certificates.server_config());
             Ok((listener.map_err(|error| StartError::at(files.bind, error))?, certificates))
         });
@@ -169,6 +176,20 @@ impl App {
         let _ = operator.await;
         ended
     }
+}
+
+/// Looks at what a configuration names as [`App::bind`] does, and says all that is wrong with it; for `wave check`.
+pub async fn check(config: &Config) -> Result<(), Vec<StartError>> {
+    let mut wrong = Vec::new();
+    if let Some(Err(error)) = config.server.tls.as_ref().map(Certificates::load) {
+        wrong.push(StartError::of("wave.server.tls", error));
+    }
+    if let Some(path) = &config.layer_path
+        && let Err(error) = inject::descriptor::load(path, &Measures::new()).await
+    {
+        wrong.push(StartError::of("wave.layer-path", error));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 fn injector(
@@ -271,13 +292,18 @@ impl Upkeep {
 
 impl StartError {
     fn at(what: impl Display, error: impl Display) -> StartError {
-        StartError(format!("{what}: {error}"))
+        StartError::Failure(format!("{what}: {error}"))
+    }
+
+    fn of(key: &str, error: impl Display) -> StartError {
+        StartError::Configuration(format!("{key}: {error}"))
     }
 }
 
 impl Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let (StartError::Configuration(message) | StartError::Failure(message)) = self;
+        f.write_str(message)
     }
 }
 

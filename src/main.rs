@@ -2,8 +2,11 @@
 
 mod tools;
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
-use wave_registry::app::App;
+use tokio::runtime::Runtime;
+use wave_registry::app::{self, App, StartError};
 use wave_registry::cli::{self, Command, Configured, FAILURE, USAGE, Verb};
 use wave_registry::config::{Config, Loaded};
 use wave_registry::{net, telemetry};
@@ -39,12 +42,14 @@ fn serve(configured: &Configured, log_level: Option<String>) -> ExitCode {
     for note in notes {
         tracing::warn!(key = note.path, "{}", note.message);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error),
     };
     let code = runtime.block_on(run(config, &telemetry));
-    telemetry.log.flush(FLUSH);
+    // A thread that hangs in a file system or a resolver must not keep a process that was told to end.
+    runtime.shutdown_timeout(LAST);
+    telemetry.log.flush(LAST);
     code
 }
 
@@ -55,15 +60,14 @@ async fn run(config: Config, telemetry: &telemetry::Telemetry) -> ExitCode {
     };
     let app = match App::bind(config, telemetry.metrics.clone(), telemetry.level.clone()).await {
         Ok(app) => app,
-        Err(error) => return failure(&error),
+        Err(error) => return not_started(&error),
     };
     let addresses = app.addresses();
-    println!("listening plain {}", addresses.plain);
+    say(format_args!("listening plain {}\n", addresses.plain));
     if let Some(tls) = addresses.tls {
-        println!("listening tls {tls}");
+        say(format_args!("listening tls {tls}\n"));
     }
-    println!("listening admin {}", addresses.admin);
-    println!("ready");
+    say(format_args!("listening admin {}\nready\n", addresses.admin));
     match app.run(signals).await {
         net::Ended::Complete => ExitCode::SUCCESS,
         ended => failure(&format!("stopped before all pulls were finished: {ended:?}")),
@@ -71,12 +75,23 @@ async fn run(config: Config, telemetry: &telemetry::Telemetry) -> ExitCode {
 }
 
 fn check(configured: &Configured) -> ExitCode {
-    match load(configured) {
-        Ok(loaded) => {
-            print!("{}", loaded.report());
+    let loaded = match load(configured) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error),
+    };
+    match runtime.block_on(app::check(&loaded.config)) {
+        Ok(()) => {
+            say(loaded.report());
             ExitCode::SUCCESS
         }
-        Err(code) => code,
+        Err(wrong) => {
+            wrong.iter().for_each(|error| complain(format_args!("{error}\n")));
+            USAGE.into()
+        }
     }
 }
 
@@ -85,15 +100,40 @@ fn load(configured: &Configured) -> Result<Loaded, ExitCode> {
     let variables =
         variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Config::load(&configured.source(), variables).map_err(|problems| {
-        eprintln!("{problems}");
+        complain(format_args!("{problems}\n"));
         ExitCode::from(USAGE)
     })
 }
 
-fn failure(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("wave: {error}");
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// What the configuration names is as much part of it as what it says.
+fn not_started(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Configuration(message) => {
+            complain(format_args!("{message}\n"));
+            USAGE.into()
+        }
+        StartError::Failure(_) => failure(error),
+    }
+}
+
+fn failure(error: &dyn Display) -> ExitCode {
+    complain(format_args!("wave: {error}\n"));
     ExitCode::from(FAILURE)
 }
 
-/// How long the last log lines may take.
-const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
+/// Prints a text. Nobody has to listen: a reader that has gone is no failure of ours.
+fn say(text: impl Display) {
+    let _ = write!(std::io::stdout().lock(), "{text}");
+}
+
+/// The same on standard error.
+fn complain(text: impl Display) {
+    let _ = write!(std::io::stderr().lock(), "{text}");
+}
+
+/// How long what still runs, and the last log lines, may take at the end.
+const LAST: std::time::Duration = std::time::Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! The verbs that are no server: `wave pack`, `wave token`, `wave inspect`.
 
+use crate::{complain, say};
 use base64::Engine as _;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -16,11 +17,10 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) fn pack(verb: &cli::Pack) -> Result<ExitCode, Failure> {
     let job = Job { output: verb.output.clone(), level: verb.level, ..Job::new(&verb.dir) };
     let packed = job.run(&mut Terminal::new())?;
-    println!("{}", packed.layer.display());
-    println!("{}", packed.descriptor.display());
-    println!("gzipDigest {}", packed.measured.digest);
-    println!("gzipSize   {}", packed.measured.size);
-    println!("tarDigest  {}", packed.measured.diff_id);
+    say(format_args!("{}\n{}\n", packed.layer.display(), packed.descriptor.display()));
+    let measured = &packed.measured;
+    say(format_args!("gzipDigest {}\ngzipSize   {}\n", measured.digest, measured.size));
+    say(format_args!("tarDigest  {}\n", measured.diff_id));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,8 +48,8 @@ pub(crate) fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
     };
     let minted = runtime()?.block_on(client::token(&Client::new(None)?, &verb.client.endpoint, &request))?;
     match verb.client.output {
-        Output::Text => println!("{minted}"),
-        Output::Json => println!("{:#}", minted.reply),
+        Output::Text => say(format_args!("{minted}\n")),
+        Output::Json => say(format_args!("{:#}\n", minted.reply)),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -63,12 +63,13 @@ pub(crate) fn inspect(verb: &cli::Inspect) -> Result<ExitCode, Failure> {
     let (runtime, client) = (runtime()?, Client::new(None)?);
     let inspection = runtime.block_on(client::inspect(&client, &image, &platform))?;
     match verb.client.output {
-        Output::Text => println!("{inspection}"),
-        Output::Json => println!("{}", serde_json::to_string_pretty(&inspection)?),
+        Output::Text => say(format_args!("{inspection}\n")),
+        Output::Json => say(format_args!("{}\n", serde_json::to_string_pretty(&inspection)?)),
     }
     if verb.pull {
         let bytes = runtime.block_on(client::pull(&client, &image, &inspection))?;
-        eprintln!("pulled      {} layers, {bytes} bytes, every digest right", inspection.layers.len());
+        let layers = inspection.layers.len();
+        complain(format_args!("pulled      {layers} layers, {bytes} bytes, every digest right\n"));
     }
     Ok(ExitCode::SUCCESS)
 }

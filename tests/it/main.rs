@@ -6,6 +6,7 @@ mod corpus;
 mod discovery;
 mod errors;
 mod metrics;
+mod process;
 mod pull;
 mod ranges;
 mod rate;
