@@ -1,5 +1,6 @@
 //! A body that streams from an upstream connection: idle time, and verification where it is asked for.
 
+use super::{Broken, Cause};
 use crate::error::BoxError;
 use crate::oci::{Digest, Digester};
 use bytes::Bytes;
@@ -38,14 +39,6 @@ struct Check {
     done: bool,
 }
 
-/// Why a stream was cut.
-#[derive(Debug)]
-enum Cut {
-    Idle(Duration),
-    Digest,
-    Size,
-}
-
 impl Frames {
     /// Streams `incoming`, giving up after `idle` without a byte.
     pub fn new(incoming: Incoming, idle: Duration) -> Frames {
@@ -69,7 +62,7 @@ impl Frames {
         while timer.as_mut().poll(cx).is_ready() {
             let due = self.last + idle;
             if due <= Instant::now() {
-                return Poll::Ready(Some(Err(Cut::Idle(idle).into())));
+                return Poll::Ready(Some(Err(self::idle(idle).into())));
             }
             timer.as_mut().reset(due);
         }
@@ -126,35 +119,35 @@ impl HttpBody for Frames {
 }
 
 impl Check {
-    fn take(&mut self, data: Bytes) -> Result<Option<Bytes>, Cut> {
+    fn take(&mut self, data: Bytes) -> Result<Option<Bytes>, Broken> {
         self.seen += data.len() as u64;
         if self.expect.size.is_some_and(|size| self.seen > size) {
-            return Err(Cut::Size);
+            return Err(wrong_size());
         }
         self.digester.update(&data);
         Ok(self.held.replace(data))
     }
 
-    fn finish(&mut self) -> Result<Option<Bytes>, Cut> {
+    fn finish(&mut self) -> Result<Option<Bytes>, Broken> {
         self.done = true;
         if self.expect.size.is_some_and(|size| self.seen != size) {
-            return Err(Cut::Size);
+            return Err(wrong_size());
         }
         match self.digester.clone().finish() == self.expect.digest {
             true => Ok(self.held.take()),
-            false => Err(Cut::Digest),
+            false => Err(wrong_digest()),
         }
     }
 }
 
-impl std::fmt::Display for Cut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Cut::Idle(idle) => write!(f, "upstream sent nothing for {} s", idle.as_secs()),
-            Cut::Digest => f.write_str("upstream content does not have its digest"),
-            Cut::Size => f.write_str("upstream content does not have its size"),
-        }
-    }
+fn idle(idle: Duration) -> Broken {
+    Broken::new(Cause::Idle, format!("upstream sent nothing for {} s", idle.as_secs()))
 }
 
-impl std::error::Error for Cut {}
+fn wrong_size() -> Broken {
+    Broken::new(Cause::Size, "upstream content does not have its size")
+}
+
+fn wrong_digest() -> Broken {
+    Broken::new(Cause::Digest, "upstream content does not have its digest")
+}

@@ -2,11 +2,13 @@
 //! from socket to socket, and only what is larger than a connection takes at a time is handed on in pieces.
 
 mod bounded;
+mod cause;
 mod file;
 mod frames;
 mod watch;
 
 pub use bounded::bounded;
+pub use cause::{Broken, Cause};
 pub use file::FilePart;
 pub use frames::{Expect, Frames};
 pub use watch::{End, Watch};
@@ -152,7 +154,12 @@ impl HttpBody for Body {
                     self.end(End::Complete);
                 }
             }
-            Some(Err(_)) => self.end(End::Failed),
+            Some(Err(error)) => {
+                if let Some(watch) = &mut self.watch {
+                    watch.broken(error);
+                }
+                self.end(End::Failed);
+            }
             None => self.end(End::Complete),
         }
         Poll::Ready(frame)

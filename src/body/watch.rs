@@ -1,5 +1,7 @@
 //! What rides on a body: metrics, access lines, permits.
 
+use crate::error::BoxError;
+
 /// How a body ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -24,11 +26,19 @@ impl End {
 
 /// Told exactly once how a body ended. A permit is a `Watch` that only has to be dropped.
 pub trait Watch: Send {
+    /// The source has broken, for this reason; the end follows.
+    fn broken(&mut self, _: &BoxError) {}
+
     /// The body has ended after `bytes` payload bytes.
     fn end(self: Box<Self>, end: End, bytes: u64);
 }
 
 impl Watch for (Box<dyn Watch>, Box<dyn Watch>) {
+    fn broken(&mut self, error: &BoxError) {
+        self.0.broken(error);
+        self.1.broken(error);
+    }
+
     fn end(self: Box<Self>, end: End, bytes: u64) {
         let (first, second) = *self;
         first.end(end, bytes);

@@ -73,7 +73,8 @@ fn rescue(error: &Error, envelope: Envelope) -> Response<Body> {
     render(error, envelope)
 }
 
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+/// An error with all that led to it, for the log.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -3,7 +3,7 @@
 mod layer;
 mod render;
 
-pub use layer::{Rescue, RescueLayer};
+pub use layer::{Rescue, RescueLayer, causes};
 pub use render::{Envelope, render};
 
 use crate::oci::{Challenge, Code};

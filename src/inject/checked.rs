@@ -4,7 +4,7 @@ use super::decode::{Content, decode};
 use super::measure::Measured;
 use super::measures::{Claim, Measures};
 use super::refusal::Refusal;
-use crate::body::Body;
+use crate::body::{Body, Broken, Cause};
 use crate::error::BoxError;
 use crate::grant::Layer;
 use crate::oci::{Algorithm, Digest, Digester};
@@ -130,7 +130,14 @@ impl HttpBody for Checked {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let fail = |refusal: Refusal| Poll::Ready(Some(Err(format!("the layer {refusal}").into())));
+        let fail = |refusal: Refusal| {
+            let cause = match refusal {
+                Refusal::Size(..) => Cause::Size,
+                Refusal::Digest(_) | Refusal::DiffId(_) => Cause::Digest,
+                _ => Cause::Other,
+            };
+            Poll::Ready(Some(Err(Broken::new(cause, format!("the layer {refusal}")).into())))
+        };
         loop {
             if this.done {
                 return Poll::Ready(None);

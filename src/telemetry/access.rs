@@ -2,8 +2,8 @@
 
 use super::kind::masked;
 use super::{Kind, names};
-use crate::body::{End, Watch};
-use crate::error::Blame;
+use crate::body::{Cause, End, Watch};
+use crate::error::{Blame, BoxError, causes};
 use crate::net::Peer;
 use http::{HeaderValue, Method, Request, Response, header};
 use metrics::{counter, gauge, histogram};
@@ -29,6 +29,7 @@ pub(super) struct Record {
     agent: Option<HeaderValue>,
     started: Instant,
     head: Option<Head>,
+    broken: Option<(Cause, String)>,
     ended: bool,
 }
 
@@ -52,6 +53,7 @@ impl Record {
             agent: agent.filter(|_| access == Access::On),
             started: Instant::now(),
             head: None,
+            broken: None,
             ended: false,
         }
     }
@@ -94,6 +96,11 @@ impl Record {
             counter!(names::REQUESTS, "kind" => kind, "status" => "none", "code" => "none", "side" => "client")
                 .increment(1);
         }
+        if let Some((cause, error)) = self.broken.take() {
+            let (id, cause) = (self.id.to_str().unwrap_or_default(), cause.as_str());
+            counter!(names::BROKEN, "cause" => cause).increment(1);
+            tracing::warn!(id, kind, path = self.path, bytes, cause, error, "response broke off");
+        }
         if self.access == Access::On {
             self.line(end, bytes, took);
         }
@@ -121,6 +128,10 @@ impl Record {
 }
 
 impl Watch for Record {
+    fn broken(&mut self, error: &BoxError) {
+        self.broken = Some((Cause::of(error), causes(&**error)));
+    }
+
     fn end(mut self: Box<Self>, end: End, bytes: u64) {
         self.finish(end, bytes);
     }

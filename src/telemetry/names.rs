@@ -65,6 +65,8 @@ metrics_table! {
         "Payload bytes sent to clients.";
     STREAMS = "wave_response_bodies_total", Counter, Count, ["kind", "end"],
         "Response bodies by how they ended: `complete`, `failed` (the source broke) or `dropped` (the client left).";
+    BROKEN = "wave_response_bodies_broken_total", Counter, Count, ["cause"],
+        "Response bodies that failed, by why: `idle` (upstream sent nothing), `size`, `digest`, `connection` (to upstream), `file` or `other`.";
     REQUESTS_REJECTED = "wave_requests_rejected_total", Counter, Count, ["reason"],
         "Requests refused before they were looked at: `uri-too-long` or `unexpected-body`.";
 

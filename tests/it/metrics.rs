@@ -1,7 +1,9 @@
 //! The admin listener.
 
-use crate::support::{Image, Proxy, TinyLayer, Upstream, get, send};
+use crate::support::client::try_send;
+use crate::support::{Image, Proxy, TinyLayer, Upstream, get, respond, send};
 use http::Method;
+use wave_registry::oci::Digest;
 
 #[tokio::test]
 async fn what_happened_is_counted() {
@@ -29,4 +31,17 @@ async fn probes_and_log_level() {
     assert_eq!(get(&proxy.admin("/log")).await.status, 200);
     assert_eq!(send(Method::PUT, &proxy.admin("/log"), &[], "no such==level").await.status, 400);
     assert_eq!(get(&proxy.url("/metrics")).await.status, 404, "not on the public listener");
+}
+
+#[tokio::test]
+async fn a_blob_that_breaks_off_is_counted_by_its_cause() {
+    let digest = Digest::sha256("right");
+    let upstream =
+        Upstream::scripted(|seen| seen.path.contains("/blobs/").then(|| respond(200, &[], "wrong"))).await;
+    let proxy = Proxy::with_registry(&upstream, "verify: always").await;
+    let url = proxy.url(&format!("/v2/library/app/blobs/{digest}"));
+    assert!(try_send(Method::GET, &url, &[], "").await.is_err(), "it must not look whole");
+    let text = get(&proxy.admin("/metrics")).await;
+    let text = String::from_utf8(text.body.to_vec()).unwrap();
+    assert!(text.contains("wave_response_bodies_broken_total{cause=\"digest\"}"), "{text}");
 }

@@ -1,9 +1,13 @@
 use super::*;
-use crate::error::{Error, RescueLayer};
+use crate::body::{Broken, Cause};
+use crate::error::{BoxError, Error, RescueLayer};
 use crate::grant::Token;
 use crate::net::{Peer, Scheme};
 use crate::oci::Code;
 use crate::telemetry::{Metrics, names, testing};
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use metrics_exporter_prometheus::PrometheusRecorder;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -102,6 +106,38 @@ async fn an_error_is_counted_with_code_and_side() {
     let labels = [("kind", "invalid"), ("status", "400"), ("code", "DIGEST_INVALID"), ("side", "client")];
     assert_eq!(testing::value(&metrics, names::REQUESTS, &labels), 1.0);
     assert_eq!(testing::value(&metrics, names::STREAMS, &[("end", "dropped")]), 1.0);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_says_why() {
+    let (recorder, metrics) = metered();
+    let _recorder = metrics::set_default_local_recorder(recorder);
+    let (lines, _log) = Lines::capture();
+    let errors: [(BoxError, &str); 3] = [
+        (Broken::new(Cause::Idle, "upstream sent nothing for 60 s").into(), "idle"),
+        (io::Error::other("disk").into(), "file"),
+        ("strange".into(), "other"),
+    ];
+    for (error, cause) in errors {
+        let text = error.to_string();
+        let frames = futures_util::stream::iter([Ok(Frame::data(Bytes::from("half"))), Err(error)]);
+        let body = std::sync::Mutex::new(Some(Body::local(StreamBody::new(frames))));
+        let inner = service_fn(move |_: Request<()>| {
+            let body = body.lock().unwrap().take().unwrap();
+            std::future::ready(Ok::<_, Error>(Response::new(body)))
+        });
+        let request = Request::get("/v2/a/tags/list").body(()).unwrap();
+        let response = ServiceBuilder::new().layer(layer()).service(inner).oneshot(request).await.unwrap();
+        assert!(crate::body::bounded(response.into_body(), 100).await.is_err());
+        assert_eq!(testing::value(&metrics, names::BROKEN, &[("cause", cause)]), 1.0);
+        let all = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let warned = all.lines().find(|line| line.contains("broke off") && line.contains(cause)).unwrap();
+        assert!(
+            warned.contains("WARN") && warned.contains(&text) && warned.contains("\"bytes\":4"),
+            "{warned}"
+        );
+    }
+    assert_eq!(testing::value(&metrics, names::STREAMS, &[("end", "failed")]), 3.0);
 }
 
 #[tokio::test]
