@@ -196,9 +196,10 @@ impl Wiring {
         let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
 
         let upstream = injector.upstream();
-        let derivations = Derivations::new(config.cache.max_bytes);
+        let derivations = Derivations::new(config.cache.max_bytes, config.cache.root_ttl / 8);
+        let permits = Pool::new("derivations", config.cache.max_derivations);
         let rewrite = RewriteLayer::new(config.upstream.document_limit);
-        let derive = stack::derive(derivations.clone(), state.clone(), rewrite, upstream.clone());
+        let derive = stack::derive(derivations.clone(), permits, state.clone(), rewrite, upstream.clone());
 
         let serve = Serve::new(Parts {
             upstream,

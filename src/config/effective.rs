@@ -66,6 +66,7 @@ fn lines(config: &Config) -> Lines {
     lines.text("wave.tokens.max-count", &config.tokens.max_count);
     lines.text("wave.tokens.max-bytes", &show_bytes(config.tokens.max_bytes));
     lines.text("wave.cache.max-bytes", &show_bytes(config.cache.max_bytes));
+    lines.text("wave.cache.max-derivations", &config.cache.max_derivations);
     lines.text("wave.cache.tag-ttl", &show_duration(config.cache.tag_ttl));
     lines.text("wave.cache.max-roots", &config.cache.max_roots);
     lines.text("wave.cache.root-ttl", &show_duration(config.cache.root_ttl));

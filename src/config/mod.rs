@@ -180,6 +180,8 @@ pub struct Tokens {
 pub struct Cache {
     /// `max-bytes`: rewritten documents in memory.
     pub max_bytes: u64,
+    /// `max-derivations`: images that are rewritten at the same time.
+    pub max_derivations: usize,
     /// `tag-ttl`: how long a tag is believed to stay where it was.
     pub tag_ttl: Duration,
     /// `max-roots`: durable roots kept.

@@ -26,7 +26,8 @@ struct House {
 
 fn house(change: impl FnOnce(&mut Parts, &mut config::Registries)) -> House {
     let dir = Scratch::new();
-    let cache = config::Cache { max_bytes: 0, tag_ttl: HOUR, max_roots: 9, root_ttl: HOUR };
+    let cache =
+        config::Cache { max_bytes: 0, max_derivations: 1, tag_ttl: HOUR, max_roots: 9, root_ttl: HOUR };
     let state = State::open(dir.path(), &cache).unwrap();
     let tokens = config::Tokens { duration: HOUR, max_count: 9, max_bytes: 1 << 20 };
     let default = Arc::new(Recipe { env: vec!["DEFAULT=1".into()], ..Recipe::default() });

@@ -81,7 +81,7 @@ impl State {
         derivation: &Derivation,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let digests = digests(derivation, &image.recipe);
+        let digests = digests(derivation, image);
         self.put_roots(digests, Root::of(image), image.recipe.clone(), now).await
     }
 
@@ -96,7 +96,7 @@ impl State {
         if digests.is_empty() {
             return Ok(());
         }
-        self.order(Change::PutRoot { root, recipe, digests, now: millis(now) }).await
+        self.order(Change::PutRoot { root: Box::new(root), recipe, digests, now: millis(now) }).await
     }
 
     /// Where a digest came from, if this access was given it.

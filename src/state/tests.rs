@@ -1,7 +1,7 @@
 use super::scratch::Scratch;
 use super::*;
 use crate::config;
-use crate::grant::{Grant, Layer, Source, Token};
+use crate::grant::{Grant, Layer, Recipe, Source, Token};
 use crate::oci::{Code, Compression};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn limits(max_roots: usize) -> config::Cache {
-    config::Cache { max_bytes: 0, tag_ttl: Duration::ZERO, max_roots, root_ttl: Duration::from_secs(1000) }
+    config::Cache {
+        max_bytes: 0,
+        max_derivations: 1,
+        tag_ttl: Duration::ZERO,
+        max_roots,
+        root_ttl: Duration::from_secs(1000),
+    }
 }
 
 fn open(dir: &Scratch) -> State {

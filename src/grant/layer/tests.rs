@@ -18,7 +18,8 @@ const LIFE: Duration = Duration::from_secs(3600);
 
 fn house(listed: &[(&str, config::Registry)]) -> House {
     let dir = Scratch::new();
-    let cache = config::Cache { max_bytes: 0, tag_ttl: LIFE, max_roots: 9, root_ttl: LIFE };
+    let cache =
+        config::Cache { max_bytes: 0, max_derivations: 1, tag_ttl: LIFE, max_roots: 9, root_ttl: LIFE };
     let state = State::open(dir.path(), &cache).unwrap();
     let listed = listed.iter().map(|(host, policy)| (host.parse().unwrap(), policy.clone())).collect();
     let registries =
