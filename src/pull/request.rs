@@ -3,7 +3,7 @@
 use crate::auth::{Access, Caller};
 use crate::grant::{Grant, Recipe, Token};
 use crate::oci::{Digest, Host, Reference, Repository};
-use crate::upstream::Registry;
+use crate::upstream::{Redirects, Registry};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
@@ -111,6 +111,8 @@ pub struct Fetch {
     pub headers: HeaderMap,
     /// Whose credentials.
     pub access: Access,
+    /// What to do with a redirect. Whoever reads the content itself follows it.
+    pub redirects: Redirects,
 }
 
 /// The object asked for, of us or of an upstream registry.

@@ -7,7 +7,7 @@ use crate::config::Verify;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Reference, headers};
-use crate::upstream::Upstream;
+use crate::upstream::{Redirects, Upstream};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tower::ServiceExt as _;
 
@@ -20,6 +20,7 @@ pub(super) fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap)
         verb,
         headers,
         access: scoped.access.clone(),
+        redirects: Redirects::Follow,
     }
 }
 
@@ -68,7 +69,10 @@ pub(super) async fn blob(
     {
         forwarded.insert(header::RANGE, range.clone());
     }
-    let response = upstream.clone().oneshot(fetch(scoped, what(), verb, forwarded)).await?;
+    // The length of a blob is wanted for itself; only its content may be had elsewhere.
+    let redirects = if verb == Verb::Get { scoped.registry.redirects() } else { Redirects::Follow };
+    let request = Fetch { redirects, ..fetch(scoped, what(), verb, forwarded) };
+    let response = upstream.clone().oneshot(request).await?;
     let (parts, body) = response.into_parts();
     if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
         // Upstream's own body is not relayed: some registries declare a length that they do not send.

@@ -1,11 +1,11 @@
 //! What an upstream's answer means: a response to pass on, or which [`Error`].
 
-use super::Failure;
 use super::redirect::is_redirect;
+use super::{Failure, Redirects};
 use crate::body::{Body, bounded};
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Reference};
-use crate::pull::{Fetch, Verb, What};
+use crate::pull::{Fetch, What};
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -64,9 +64,8 @@ fn without_content(mut response: Response<Body>) -> Response<Body> {
 }
 
 fn handed_out(fetch: &Fetch, response: &Response<Body>) -> bool {
-    let blob = matches!((&fetch.what, fetch.verb), (What::Blob(_), Verb::Get));
     let located = is_redirect(response) && response.headers().contains_key(header::LOCATION);
-    blob && located && fetch.registry.policy.redirect
+    located && fetch.redirects == Redirects::HandOut
 }
 
 async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {

@@ -14,7 +14,7 @@ pub mod layout;
 pub mod origin;
 pub mod outbound;
 mod proxy;
-pub mod redirect;
+mod redirect;
 pub mod registries;
 pub mod remote;
 mod request;
@@ -25,6 +25,7 @@ mod tls;
 mod wire;
 
 pub use failure::Failure;
+pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
 
 use crate::body::Body;

@@ -1,5 +1,6 @@
 //! The registries we know and what the operator said of each.
 
+use super::Redirects;
 use crate::auth::{Access, Credentials};
 use crate::config;
 use crate::error::Error;
@@ -100,6 +101,11 @@ impl Registry {
             (None, false) => "other".into(),
         };
         Registry { host: host.clone(), alias, endpoint, listed, policy: policy.clone() }
+    }
+
+    /// What to do with redirects of blobs that are for the client.
+    pub fn redirects(&self) -> Redirects {
+        if self.policy.redirect { Redirects::HandOut } else { Redirects::Follow }
     }
 
     /// The operator's access: his credentials for this registry, else none.

@@ -106,7 +106,7 @@ mod tests {
     use crate::auth::Access;
     use crate::config;
     use crate::oci::{Digest, Host};
-    use crate::upstream::Registries;
+    use crate::upstream::{Redirects, Registries};
 
     fn request(verb: Verb, what: What, headers: &[(&'static str, &'static str)]) -> Request<Empty<Bytes>> {
         let mut map = HeaderMap::new();
@@ -116,7 +116,8 @@ mod tests {
         let registry = Registries::new(&config::Registries::default()).find(&Host::docker_hub()).unwrap();
         let repository = "library/busybox".parse().unwrap();
         let access = Access::anonymous();
-        let fetch = Fetch { registry, repository, what, verb, headers: map, access };
+        let redirects = Redirects::Follow;
+        let fetch = Fetch { registry, repository, what, verb, headers: map, access, redirects };
         of_fetch(&Url::parse("https://registry-1.docker.io/").unwrap(), &fetch).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Parts of the tests of this folder: a scripted registry on loopback, and what to ask it for.
 
-use super::{Registries, Registry};
+use super::{Redirects, Registries, Registry};
 use crate::auth::Access;
 use crate::body::{Body, bounded};
 use crate::config;
@@ -145,7 +145,15 @@ pub(crate) fn limits() -> config::Upstream {
 pub(crate) fn fetch(registry: &Arc<Registry>, what: What) -> Fetch {
     let access = registry.access();
     let repository = "library/x".parse().unwrap();
-    Fetch { registry: registry.clone(), repository, what, verb: Verb::Get, headers: HeaderMap::new(), access }
+    Fetch {
+        registry: registry.clone(),
+        repository,
+        what,
+        verb: Verb::Get,
+        headers: HeaderMap::new(),
+        access,
+        redirects: Redirects::Follow,
+    }
 }
 
 /// The only registry besides Docker Hub.

@@ -2,6 +2,7 @@ use super::*;
 use crate::body::bounded;
 use crate::config::{Proxy, Registry};
 use crate::oci::Code;
+use crate::pull::Fetch;
 use crate::upstream::script::{
     Script, alice, anonymous, answer, blob, fetch, latest, limits, listed, only, text,
 };
@@ -20,7 +21,9 @@ async fn pull(
     config: &config::Upstream,
     registries: &Arc<Registries>,
 ) -> Result<http::Response<crate::body::Body>, crate::error::Error> {
-    upstream(config, registries.clone()).oneshot(fetch(&only(registries), blob())).await
+    let registry = only(registries);
+    let fetch = Fetch { redirects: registry.redirects(), ..fetch(&registry, blob()) };
+    upstream(config, registries.clone()).oneshot(fetch).await
 }
 
 fn port_of(script: &Script) -> u16 {

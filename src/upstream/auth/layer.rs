@@ -9,10 +9,9 @@ use crate::auth::Access;
 use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Host};
-use crate::pull::{Fetch, Verb, What};
+use crate::pull::Fetch;
 use crate::upstream::outbound::Outbound;
-use crate::upstream::redirect::Redirects;
-use crate::upstream::{Endpoint, Failure, fault, request};
+use crate::upstream::{Endpoint, Failure, Redirects, fault, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use moka::future::Cache;
 use std::pin::Pin;
@@ -127,8 +126,7 @@ where
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         let registry = self.fetch.registry.clone();
-        let blob = matches!((&self.fetch.what, self.fetch.verb), (What::Blob(_), Verb::Get));
-        let redirects = if blob && registry.policy.redirect { Redirects::HandOut } else { Redirects::Follow };
+        let redirects = self.fetch.redirects;
         self.inner.clone().oneshot(Outbound { registry, redirects, request }).await
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::BoxError;
+use crate::pull::Verb;
 use crate::upstream::script::{alice, anonymous, blob, fetch, hub, latest, listed, only};
 use crate::{config, upstream::Registry};
 use http::Request;
