@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -66,14 +67,14 @@ impl Script {
                     }
                 });
                 connections.spawn(async move {
+                    // The protocol is the client's to choose.
+                    let either = auto::Builder::new(TokioExecutor::new());
                     let Some(tls) = tls else {
-                        let plain = hyper::server::conn::http1::Builder::new();
-                        _ = plain.serve_connection(TokioIo::new(stream), service).await;
+                        _ = either.serve_connection(TokioIo::new(stream), service).await;
                         return;
                     };
                     if let Ok(stream) = TlsAcceptor::from(tls).accept(stream).await {
-                        let secure = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                        _ = secure.serve_connection(TokioIo::new(stream), service).await;
+                        _ = either.serve_connection(TokioIo::new(stream), service).await;
                     }
                 });
             }

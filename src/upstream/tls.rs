@@ -31,7 +31,7 @@ impl<'a> Trust<'a> {
     }
 }
 
-/// The client configuration for `trust`, with ALPN `h2` and `http/1.1`. Fails when the PEM file cannot be read or
+/// The client configuration for `trust`, with ALPN `http/1.1`. Fails when the PEM file cannot be read or
 /// holds no certificate.
 pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -46,7 +46,7 @@ pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Error> {
         Trust::Public => builder.with_root_certificates(public()).with_no_client_auth(),
         Trust::Also(file) => builder.with_root_certificates(with_file(file)?).with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

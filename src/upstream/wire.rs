@@ -17,12 +17,7 @@ pub(crate) enum Wire {
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        match self {
-            Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Connected::new().negotiated_h2()
-            }
-            _ => Connected::new(),
-        }
+        Connected::new()
     }
 }
 
