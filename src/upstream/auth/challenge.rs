@@ -4,12 +4,15 @@ use crate::oci::Challenge;
 use http::{HeaderMap, header};
 
 /// The challenge to answer: the first Bearer, else the first Basic. A registry that offers both wants a token where
-/// one can be had.
+/// one can be had. A scope is left out, since it differs with what was asked for and we compute our own.
 pub(crate) fn pick(headers: &HeaderMap) -> Option<Challenge> {
     let lines = headers.get_all(header::WWW_AUTHENTICATE).iter();
     let all: Vec<_> = lines.filter_map(|line| line.to_str().ok()).flat_map(Challenge::parse).collect();
     let bearer = all.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
-    bearer.or(all.first()).cloned()
+    bearer.or(all.first()).cloned().map(|challenge| match challenge {
+        Challenge::Bearer { realm, service, .. } => Challenge::Bearer { realm, service, scope: None },
+        basic => basic,
+    })
 }
 
 #[cfg(test)]

@@ -25,7 +25,8 @@ use tower::{Layer, Service, ServiceExt as _};
 pub struct AuthLayer(Arc<Shared>);
 
 /// Sends a [`Fetch`] with what its registry wants to see. The first request to a registry goes out bare; its
-/// challenge is remembered, so that later ones carry their token at once. A 401 leads to exactly one more try.
+/// challenge is remembered, so that later ones carry their token at once. A 401 leads to exactly one more try. A
+/// challenge that can no longer be answered is forgotten, and the registry asked what it wants instead.
 #[derive(Clone, Debug)]
 pub struct Auth<S> {
     inner: S,
@@ -34,7 +35,7 @@ pub struct Auth<S> {
 
 #[derive(Debug)]
 struct Shared {
-    /// What each registry last challenged with.
+    /// What each registry last challenged with; only what could be answered.
     challenges: Cache<Host, Challenge>,
     tokens: Tokens,
 }
@@ -98,9 +99,16 @@ where
         if !is_for(&self.fetch.access, host) {
             return Err(Failure::Final(Error::internal("credentials of another registry")));
         }
-        let presented = match self.shared.challenges.get(host).await {
-            Some(challenge) => self.answer(&challenge, None).await?,
-            None => None,
+        let known = self.shared.challenges.get(host).await;
+        let (presented, failure) = match &known {
+            None => (None, None),
+            Some(challenge) => match self.answer(challenge, None).await {
+                Ok(presented) => (presented, None),
+                Err(failure) => {
+                    self.shared.challenges.invalidate(host).await;
+                    (None, Some(failure))
+                }
+            },
         };
         let response = self.send(presented.clone()).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
@@ -113,8 +121,13 @@ where
                 None => return Ok(response),
             },
         };
-        self.shared.challenges.insert(host.clone(), challenge.clone()).await;
-        match self.answer(&challenge, presented.as_ref()).await? {
+        match failure {
+            Some(failure) if known.as_ref() == Some(&challenge) => return Err(failure),
+            _ => {}
+        }
+        let answer = self.answer(&challenge, presented.as_ref()).await?;
+        self.shared.challenges.insert(host.clone(), challenge).await;
+        match answer {
             Some(answer) if Some(&answer) != presented.as_ref() => self.send(Some(answer)).await,
             _ => Ok(response),
         }
