@@ -78,6 +78,22 @@ async fn a_redirect_to_a_private_address_is_refused_at_dial() {
 }
 
 #[tokio::test]
+async fn who_is_redirected_to_speaks_not_for_the_registry() {
+    let cdn = Script::start(|_| answer(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
+    let port = port_of(&cdn);
+    let registry =
+        Script::start(move |_| answer(307, &[("location", &*format!("http://127.0.0.1:{port}/"))], "")).await;
+    let registries = registry.registry(Registry { credentials: Some(alice()), ..Default::default() });
+    let service = upstream(&limits(), registries.clone());
+    for asked in 1..=2 {
+        let refused = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Denied);
+        assert_eq!((registry.seen().len(), cdn.seen().len()), (asked, asked));
+    }
+    assert!(registry.seen().iter().chain(&cdn.seen()).all(|seen| seen.authorization().is_empty()));
+}
+
+#[tokio::test]
 async fn an_unlisted_registry_at_a_private_address_is_refused() {
     let script = Script::start(|_| answer(200, &[], "")).await;
     let registries = Arc::new(Registries::new(&config::Registries::default()));

@@ -1,7 +1,7 @@
 //! The layer that answers a registry's challenge. The innermost place that still knows *whose* credentials; below it
 //! there is plain HTTP.
 
-use super::challenge::pick;
+use super::challenge::{is_from, pick};
 use super::realm::Realm;
 use super::token;
 use super::tokens::{Action, Key, Tokens};
@@ -111,7 +111,7 @@ where
             },
         };
         let response = self.send(presented.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
+        if response.status() != StatusCode::UNAUTHORIZED || !is_from(self.base()?, &response) {
             return Ok(response);
         }
         let challenge = match pick(response.headers()) {
@@ -149,7 +149,8 @@ where
         let registry = self.fetch.registry.clone();
         let outbound = Outbound { registry, redirects: Redirects::Follow, request };
         let response = self.inner.clone().oneshot(outbound).await?;
-        Ok(pick(response.headers()).filter(|_| response.status() == StatusCode::UNAUTHORIZED))
+        let challenged = response.status() == StatusCode::UNAUTHORIZED && is_from(self.base()?, &response);
+        Ok(pick(response.headers()).filter(|_| challenged))
     }
 
     /// What to answer `challenge` with, where `stale` was not good enough; `None` when there is nothing.
