@@ -9,7 +9,9 @@ use url::Url;
 /// one can be had. A scope is left out, since it differs with what was asked for and we compute our own.
 pub(crate) fn pick(headers: &HeaderMap) -> Option<Challenge> {
     let lines = headers.get_all(header::WWW_AUTHENTICATE).iter();
-    let all: Vec<_> = lines.filter_map(|line| line.to_str().ok()).flat_map(Challenge::parse).collect();
+    // Realms of Basic are words for people, in any language.
+    let all: Vec<_> =
+        lines.flat_map(|line| Challenge::parse(&String::from_utf8_lossy(line.as_bytes()))).collect();
     let bearer = all.iter().find(|challenge| matches!(challenge, Challenge::Bearer { .. }));
     bearer.or(all.first()).cloned().map(|challenge| match challenge {
         Challenge::Bearer { realm, service, .. } => Challenge::Bearer { realm, service, scope: None },
@@ -37,6 +39,15 @@ mod tests {
         assert_eq!(pick(&headers), Some(Challenge::Basic { realm: "x".into() }));
         headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"https://a/t\""));
         assert!(matches!(pick(&headers), Some(Challenge::Bearer { .. })));
+    }
+
+    #[test]
+    fn words_in_other_languages_are_no_obstacle() {
+        for realm in [&b"Basic realm=\"Zugang f\xc3\xbcr alle\""[..], b"Basic realm=\"Zugang f\xfcr alle\""] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_bytes(realm).unwrap());
+            assert!(matches!(pick(&headers), Some(Challenge::Basic { .. })));
+        }
     }
 
     #[test]
