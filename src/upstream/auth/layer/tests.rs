@@ -249,6 +249,18 @@ async fn a_token_server_that_is_out_of_order() {
 }
 
 #[tokio::test]
+async fn a_token_server_says_when_to_come_back() {
+    let (mut service, mut handle) = stack();
+    let pull = tokio::spawn(service.call(fetch(&hub(), latest())));
+    next(&mut handle, 401, Some(HUB), "").await;
+    let (_, answer) = handle.next_request().await.expect("a request");
+    let busy = Response::builder().status(503).header("retry-after", "7").body(Body::empty());
+    answer.send_response(busy.unwrap());
+    let Failure::Transient(error) = pull.await.unwrap().unwrap_err() else { panic!("it may recover") };
+    assert_eq!((error.status().as_u16(), error.retry_after()), (502, Some(Duration::from_secs(7))));
+}
+
+#[tokio::test]
 async fn credentials_of_one_registry_are_never_sent_to_another() {
     let (mut service, _handle) = stack();
     let fetch = Fetch { access: with_alice("quay.io").access(), ..fetch(&hub(), latest()) };
