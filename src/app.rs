@@ -193,7 +193,8 @@ impl Wiring {
     fn service(self, config: &Config) -> net::Service {
         let Wiring { registries, state, grants, injector, default, draining } = self;
         let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
-        let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+        let accounts = Accounts::new(config.accounts.clone());
+        let gate = Arc::new(Gate::new(accounts, anonymous, &registries, state.access_key()));
 
         let upstream = injector.upstream();
         let derivations = Derivations::new(config.cache.max_bytes);

@@ -42,8 +42,7 @@ impl Login {
                     let message = format!("registry '{}': {why}", registry.host);
                     Failure::Final(Error::new(Code::Denied, Side::Upstream, message))
                 })?;
-                let access = registry.access_of(credentials);
-                let ask = token::ask(registry, &realm, service.as_deref(), None, &access)?;
+                let ask = token::ask(registry, &realm, service.as_deref(), None, Some(&credentials))?;
                 let response = self.0.clone().oneshot(ask).await?;
                 verdict(registry, response.status())
             }

@@ -1,7 +1,7 @@
 //! One token request and its answer (the Docker token specification).
 
 use super::realm::Realm;
-use crate::auth::Access;
+use crate::auth::Credentials;
 use crate::body::{Body, bounded};
 use crate::error::Error;
 use crate::oci::{Code, Repository};
@@ -33,10 +33,10 @@ pub(crate) fn ask(
     realm: &Realm,
     service: Option<&str>,
     repository: Option<&Repository>,
-    access: &Access,
+    credentials: Option<&Credentials>,
 ) -> Result<Outbound, Failure> {
     let mut request = request::plain(Method::GET, &url(&realm.url, service, repository))?;
-    if let Some(credentials) = access.credentials() {
+    if let Some(credentials) = credentials {
         if !realm.confidant {
             return Err(Failure::Final(Error::new(
                 Code::Denied,
