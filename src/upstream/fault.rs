@@ -5,7 +5,7 @@ use super::{Failure, Redirects};
 use crate::body::{Body, bounded};
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Reference};
-use crate::pull::{Fetch, What};
+use crate::pull::{Fetch, Verb, What};
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -68,7 +68,26 @@ fn handed_out(fetch: &Fetch, response: &Response<Body>) -> bool {
     located && fetch.redirects == Redirects::HandOut
 }
 
+/// Marks what a registry that has no HEAD answers to one: some of these also refuse for another reason, and only GET
+/// tells.
+#[derive(Debug)]
+struct NoHead;
+
+/// Was this HEAD refused in a way that GET may not be?
+pub fn lacks_head(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<NoHead>())
+}
+
 async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {
+    let status = response.status().as_u16();
+    let error = refused_with(fetch, response).await;
+    match (fetch.verb, status) {
+        (Verb::Head, 400 | 403 | 405 | 501) => error.with_source(NoHead),
+        _ => error,
+    }
+}
+
+async fn refused_with(fetch: &Fetch, response: Response<Body>) -> Error {
     let status = response.status();
     let after = retry_after(response.headers());
     let message = message(response.into_body()).await;
@@ -82,7 +101,10 @@ async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {
             error.with_retry_after(after.unwrap_or(PAUSE))
         }
         400 => Error::new(Code::ManifestInvalid, Side::Upstream, say(fetch, "refused (400)", message)),
-        405 => Error::new(Code::Unsupported, Side::Upstream, say(fetch, "refused (405)", message)),
+        // A registry without the referrers API; there is another way to ask.
+        405 if matches!(fetch.what, What::Referrers { .. }) => {
+            Error::new(Code::Unsupported, Side::Upstream, say(fetch, "refused (405)", message))
+        }
         451 => Error::new(Code::Denied, Side::Upstream, say(fetch, "unavailable (451)", message)),
         status => Error::bad_gateway(say(fetch, &format!("not served, upstream answered {status}"), message)),
     }
@@ -168,6 +190,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     // A date in the past means now.
     Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
 }
+
+impl std::fmt::Display for NoHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("perhaps for want of HEAD")
+    }
+}
+
+impl std::error::Error for NoHead {}
 
 #[cfg(test)]
 mod tests;

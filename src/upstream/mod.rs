@@ -25,6 +25,7 @@ mod tls;
 mod wire;
 
 pub use failure::Failure;
+pub use fault::lacks_head;
 pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
 

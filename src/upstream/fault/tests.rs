@@ -31,11 +31,27 @@ async fn each_refusal_has_its_code() {
     check(latest(), 403, (403, Code::Denied)).await;
     check(latest(), 429, (429, Code::TooManyRequests)).await;
     check(latest(), 400, (400, Code::ManifestInvalid)).await;
-    check(latest(), 405, (405, Code::Unsupported)).await;
+    check(latest(), 405, (502, Code::Unavailable)).await;
+    let referrers = What::Referrers { subject: Digest::sha256("x"), artifact_type: None, more: vec![] };
+    check(referrers, 405, (405, Code::Unsupported)).await;
     check(latest(), 418, (502, Code::Unavailable)).await;
     check(latest(), 500, (502, Code::Unavailable)).await;
     check(blob(), 503, (502, Code::Unavailable)).await;
     check(blob(), 302, (502, Code::Unavailable)).await;
+}
+
+#[tokio::test]
+async fn a_head_may_be_refused_for_itself() {
+    for (status, lacks) in [(400, true), (403, true), (405, true), (501, true), (404, false), (502, false)] {
+        let get = fetch(&hub(), latest());
+        let head = Fetch { verb: Verb::Head, ..get.clone() };
+        assert_eq!(
+            lacks_head(&judge(&head, response(status, &[], "")).await.unwrap_err()),
+            lacks,
+            "{status}"
+        );
+        assert!(!lacks_head(&judge(&get, response(status, &[], "")).await.unwrap_err()));
+    }
 }
 
 #[tokio::test]
