@@ -90,7 +90,7 @@ async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {
 async fn refused_with(fetch: &Fetch, response: Response<Body>) -> Error {
     let status = response.status();
     let after = retry_after(response.headers());
-    let message = message(response.into_body()).await;
+    let Said { code, message } = said(response.into_body()).await;
     let message = message.as_deref();
     match status.as_u16() {
         401 | 403 => refused(fetch, status, message),
@@ -100,12 +100,16 @@ async fn refused_with(fetch: &Fetch, response: Response<Body>) -> Error {
                 Error::new(Code::TooManyRequests, Side::Upstream, say(fetch, "asked for too often", message));
             error.with_retry_after(after.unwrap_or(PAUSE))
         }
-        400 => Error::new(Code::ManifestInvalid, Side::Upstream, say(fetch, "refused (400)", message)),
         // A registry without the referrers API; there is another way to ask.
         405 if matches!(fetch.what, What::Referrers { .. }) => {
             Error::new(Code::Unsupported, Side::Upstream, say(fetch, "refused (405)", message))
         }
         451 => Error::new(Code::Denied, Side::Upstream, say(fetch, "unavailable (451)", message)),
+        // In the registry's own words, where it has any.
+        400 | 402 | 406..=499 if code.is_some() || status == StatusCode::BAD_REQUEST => {
+            let text = say(fetch, &format!("refused ({})", status.as_u16()), message);
+            Error::new(code.unwrap_or(Code::ManifestInvalid), Side::Upstream, text).with_status(status)
+        }
         status => Error::bad_gateway(say(fetch, &format!("not served, upstream answered {status}"), message)),
     }
 }
@@ -145,17 +149,33 @@ fn say(fetch: &Fetch, outcome: &str, message: Option<&str>) -> String {
     }
 }
 
-/// The message in an error body: of the first error in a registry's envelope, of other JSON, or plain text.
-async fn message(body: Body) -> Option<String> {
-    let body = tokio::time::timeout(BODY_TIME, bounded(body, BODY_LIMIT)).await.ok()?.ok()?;
-    let text = match serde_json::from_slice::<serde_json::Value>(&body) {
+/// What an error body says.
+#[derive(Default)]
+struct Said {
+    /// The code of the first error in a registry's envelope, if it says that the request was wrong. One that says
+    /// who may do what is not relayed: whose credentials were used, only we know.
+    code: Option<Code>,
+    /// The message of the first error in a registry's envelope, of other JSON, or plain text.
+    message: Option<String>,
+}
+
+async fn said(body: Body) -> Said {
+    let body = tokio::time::timeout(BODY_TIME, bounded(body, BODY_LIMIT)).await;
+    let Ok(Ok(body)) = body else { return Said::default() };
+    let (code, text) = match serde_json::from_slice::<serde_json::Value>(&body) {
         Ok(value) => {
-            let first = value.pointer("/errors/0/message").or_else(|| value.get("message"));
-            first.and_then(|message| message.as_str()).map(str::to_string)?
+            let field =
+                |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).map(str::to_string);
+            let message = value.pointer("/errors/0/message").or_else(|| value.get("message"));
+            (field(value.pointer("/errors/0/code")), field(message))
         }
-        Err(_) => String::from_utf8_lossy(&body).into_owned(),
+        Err(_) => (None, Some(String::from_utf8_lossy(&body).into_owned())),
     };
-    Some(sanitise(&text)).filter(|text| !text.is_empty())
+    let code = code.and_then(|code| Code::parse(&code));
+    Said {
+        code: code.filter(|code| matches!(code.status().as_u16(), 400 | 404 | 405)),
+        message: text.map(|text| sanitise(&text)).filter(|text| !text.is_empty()),
+    }
 }
 
 /// One line of plain text: the first that says something, without tags and control characters.

@@ -41,6 +41,27 @@ async fn each_refusal_has_its_code() {
 }
 
 #[tokio::test]
+async fn the_registrys_own_code_is_kept() {
+    let check = async |status, code: &str, want: (u16, Code)| {
+        let envelope = format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#);
+        let (got, kept, message) = error(latest(), status, &envelope).await;
+        assert_eq!((got, kept), want, "{status} {code}");
+        assert!(message.ends_with(": no"), "{message}");
+    };
+    check(400, "DIGEST_INVALID", (400, Code::DigestInvalid)).await;
+    check(400, "UNSUPPORTED", (400, Code::Unsupported)).await;
+    check(400, "TAG_INVALID", (400, Code::ManifestInvalid)).await;
+    check(400, "UNAUTHORIZED", (400, Code::ManifestInvalid)).await;
+    check(422, "NAME_INVALID", (422, Code::NameInvalid)).await;
+    check(422, "VALIDATION_ERROR", (502, Code::Unavailable)).await;
+    // These are not upstream's to say: who may do what, what is here, and what can be asked.
+    check(401, "NAME_INVALID", (403, Code::Denied)).await;
+    check(404, "NAME_UNKNOWN", (404, Code::ManifestUnknown)).await;
+    check(405, "UNSUPPORTED", (502, Code::Unavailable)).await;
+    check(503, "NAME_INVALID", (502, Code::Unavailable)).await;
+}
+
+#[tokio::test]
 async fn a_head_may_be_refused_for_itself() {
     for (status, lacks) in [(400, true), (403, true), (405, true), (501, true), (404, false), (502, false)] {
         let get = fetch(&hub(), latest());
