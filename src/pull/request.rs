@@ -107,7 +107,8 @@ pub struct Fetch {
     pub what: What,
     /// GET or HEAD.
     pub verb: Verb,
-    /// End-to-end request headers: `Accept`, `Range`, `If-Range`, `If-None-Match`. Nothing else is forwarded.
+    /// End-to-end request headers: `Accept` and `Range`. Nothing else is forwarded; validators are ours to decide, since
+    /// the entity tags that callers know are digests, whatever upstream's are.
     pub headers: HeaderMap,
     /// Whose credentials.
     pub access: Access,

@@ -38,7 +38,6 @@ pub async fn judge(fetch: &Fetch, outcome: Result<Response<Body>, Failure>) -> R
     HOP.iter().for_each(|name| _ = response.headers_mut().remove(name));
     match response.status().as_u16() {
         200..=299 => plain(fetch, response),
-        304 => Ok(response),
         416 => Ok(without_content(response)),
         _ if handed_out(fetch, &response) => Ok(response),
         _ => Err(refusal(fetch, response).await),

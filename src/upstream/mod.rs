@@ -39,10 +39,10 @@ use tower::util::BoxCloneSyncService;
 
 /// The finished upstream stack as pull, rewrite, inject and control see it.
 ///
-/// `Ok` is 2xx, 304 and 416 (without content, `Content-Range` kept), or a redirect where the registry's policy hands
-/// redirects of blobs out (`Location` absolute, no content). Everything else is an [`Error`].
+/// `Ok` is 2xx and 416 (without content, `Content-Range` kept), or a redirect where the request hands it out
+/// (`Location` absolute, no content). Everything else is an [`Error`].
 pub type Upstream = BoxCloneSyncService<Fetch, Response<Body>, Error>;
 
 /// Plain guarded HTTP, for layers that are named by a URL: retries, redirects and the address guard, no
-/// credentials. `Ok` is 2xx, 304 and 416; everything else is an [`Error`].
+/// credentials. `Ok` is 2xx and 416; everything else is an [`Error`].
 pub type Remote = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, Error>;
