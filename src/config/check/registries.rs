@@ -91,7 +91,7 @@ fn registry(read: &mut Reader, host_name: &str) -> Registry {
         layout: read.optional(&layout, path),
         ca_file: read.existing_file(&ca_file),
         insecure: read.of(&at("wave.registries.<host>.insecure"), truth),
-        trusted_hosts: read.list(&at("wave.registries.<host>.trusted-hosts"), host),
+        trusted_hosts: read.list(&at("wave.registries.<host>.trusted-hosts"), str::parse),
         anonymous: read.of(&at("wave.registries.<host>.anonymous"), truth),
         forward_credentials: read.of(&forward, truth),
         redirect: read.of(&at("wave.registries.<host>.redirect"), truth),

@@ -40,20 +40,13 @@ impl Realm {
         let host = url.host_str().map(bare).ok_or("the realm has no host")?;
         let own = base.host_str().map(bare).unwrap_or_default();
         let port = url.port_or_known_default().unwrap_or_default();
-        let named = host == own || trusted(registry, host, port);
+        let named = host == own || registry.policy.trusted_hosts.iter().any(|named| named.is(host, port));
         if !named && is_private_name(host) {
             return Err("the realm is at a private address");
         }
         let confidant = named || ELSEWHERE.contains(&(own, host));
         Ok(Realm { url, confidant })
     }
-}
-
-fn trusted(registry: &Registry, host: &str, port: u16) -> bool {
-    let trusts = |entry: &crate::oci::Host| {
-        entry.name().eq_ignore_ascii_case(host) && entry.port().is_none_or(|only| only == port)
-    };
-    registry.policy.trusted_hosts.iter().any(trusts)
 }
 
 #[cfg(test)]
@@ -65,7 +58,9 @@ mod tests {
     fn registry(host: &str, url: Option<&str>) -> std::sync::Arc<Registry> {
         let policy = config::Registry {
             url: url.map(|url| url.parse().unwrap()),
-            trusted_hosts: vec!["sso.corp:8443".parse().unwrap(), "10.0.0.9".parse().unwrap()],
+            trusted_hosts: ["sso.corp:8443", "10.0.0.9", "index.docker.io"]
+                .map(|host| host.parse().unwrap())
+                .into(),
             ..Default::default()
         };
         let host: crate::oci::Host = host.parse().unwrap();
@@ -102,6 +97,9 @@ mod tests {
         check("quay.io", "https://sso.corp:8443/", Ok(true));
         check("quay.io", "https://sso.corp/", Ok(false));
         check("quay.io", "https://10.0.0.9/", Ok(true));
+        check("quay.io", "https://index.docker.io/", Ok(true));
+        check("quay.io", "https://registry-1.docker.io/", Ok(false));
+        check("quay.io", "https://docker.io/", Ok(false));
         check("quay.io", "http://quay.io/v2/auth", Err("from https to http"));
         check("quay.io", "https://127.0.0.1/", Err("private"));
         check("quay.io", "https://[::1]/", Err("private"));
