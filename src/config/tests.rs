@@ -324,6 +324,16 @@ fn files_on_disk() {
     assert_eq!((&*loaded.config.log.level, loaded.file.as_ref()), ("debug", Some(&named)));
     assert_eq!(load(&Source::File(good), &variable).unwrap().config.log.level, "info");
     assert_eq!(load(&Source::File(bad), &[]).unwrap_err().iter().count(), 3);
+    let authorities = file(
+        "authorities.yml",
+        &format!("wave.registries: {{a.io: {{ca-file: {}}}, b.io: {{ca-file: none}}}}\n", secret.display()),
+    );
+    let problems = load(&Source::File(authorities), &[]).unwrap_err().to_string();
+    assert!(problems.contains("wave.registries.a.io.ca-file: "), "{problems}");
+    assert!(
+        problems.contains("holds no certificate") && problems.contains("none cannot be read"),
+        "{problems}"
+    );
     for missing in
         [load(&Source::File(dir.join("none")), &[]), load(&Source::Usual, &[("WAVE_CONFIG_FILE", "none")])]
     {

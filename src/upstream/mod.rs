@@ -28,6 +28,7 @@ pub use failure::Failure;
 pub use fault::lacks_head;
 pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
+pub(crate) use tls::authorities;
 
 use crate::body::Body;
 use crate::error::Error;
