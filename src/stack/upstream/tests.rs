@@ -9,12 +9,18 @@ use crate::upstream::script::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
 mod tls;
+
+/// The whole stack for `registries`.
+fn whole(config: &config::Upstream, registries: &Registries) -> Upstream {
+    upstream(config, http(config, registries))
+}
 
 /// A blob GET at the only registry of `registries`.
 async fn pull(
@@ -23,7 +29,7 @@ async fn pull(
 ) -> Result<http::Response<crate::body::Body>, crate::error::Error> {
     let registry = only(registries);
     let fetch = Fetch { redirects: registry.redirects(), ..fetch(&registry, blob()) };
-    upstream(config, registries.clone()).oneshot(fetch).await
+    whole(config, registries).oneshot(fetch).await
 }
 
 fn port_of(script: &Script) -> u16 {
@@ -84,7 +90,7 @@ async fn who_is_redirected_to_speaks_not_for_the_registry() {
     let registry =
         Script::start(move |_| answer(307, &[("location", &*format!("http://127.0.0.1:{port}/"))], "")).await;
     let registries = registry.registry(Registry { credentials: Some(alice()), ..Default::default() });
-    let service = upstream(&limits(), registries.clone());
+    let service = whole(&limits(), &registries);
     for asked in 1..=2 {
         let refused = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap_err();
         assert_eq!(refused.code(), Code::Denied);
@@ -100,7 +106,7 @@ async fn an_unlisted_registry_at_a_private_address_is_refused() {
     for host in ["127.0.0.1", "localhost"] {
         let host = format!("{host}:{}", port_of(&script)).parse().unwrap();
         let registry = registries.find(&host).unwrap();
-        let outcome = upstream(&limits(), registries.clone()).oneshot(fetch(&registry, latest())).await;
+        let outcome = whole(&limits(), &registries).oneshot(fetch(&registry, latest())).await;
         assert_eq!(outcome.unwrap_err().code(), Code::Denied);
     }
     assert!(script.lines().is_empty());
@@ -122,7 +128,7 @@ async fn redirects_are_handed_out_and_never_go_in_circles() {
     );
     assert_eq!(response.headers()["location"], "https://cdn.example/x?sig=1");
     assert_eq!(text(response).await, "");
-    let circle = upstream(&limits(), registries.clone()).oneshot(fetch(&only(&registries), latest())).await;
+    let circle = whole(&limits(), &registries).oneshot(fetch(&only(&registries), latest())).await;
     assert_eq!(circle.unwrap_err().status(), 502);
 }
 
@@ -191,7 +197,7 @@ async fn heads_of_64_kib_are_read() {
 async fn a_connection_that_closes_at_reuse_is_replaced() {
     let (address, task) = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nblob", Then::Close).await;
     let registries = listed(&address.to_string(), Registry::default());
-    let service = upstream(&limits(), registries.clone());
+    let service = whole(&limits(), &registries);
     for _ in 0..300 {
         let response = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap();
         assert_eq!(text(response).await, "blob");
@@ -222,7 +228,7 @@ async fn a_forward_proxy_is_tunnelled_through() {
         ..Default::default()
     };
     let registries = listed("registry.example", policy);
-    let service = upstream(&limits(), registries.clone());
+    let service = whole(&limits(), &registries);
     let response = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap();
     assert_eq!(text(response).await, "blob");
     drop(service);
@@ -255,7 +261,7 @@ async fn behind_a_proxy_names_are_guarded() {
         listed: false,
         policy: Registry::default(),
     });
-    let error = upstream(&config, registries).oneshot(fetch(&unlisted, blob())).await.unwrap_err();
+    let error = whole(&config, &registries).oneshot(fetch(&unlisted, blob())).await.unwrap_err();
     assert_eq!(error.code(), Code::Denied);
     task.abort();
 }
@@ -287,7 +293,7 @@ async fn credentials_are_tried() {
     })
     .await;
     let registries = basic.registry(Registry::default());
-    let login = login(&limits(), &registries);
+    let login = login(http(&limits(), &registries));
     let wrong = || crate::auth::Credentials { username: "nope".into(), ..alice() };
     assert!(login.accepts(&only(&registries), alice()).await.unwrap());
     assert!(!login.accepts(&only(&registries), wrong()).await.unwrap());
@@ -303,13 +309,13 @@ async fn credentials_are_tried() {
     })
     .await;
     let registries = bearer.registry(Registry::default());
-    let login = super::login(&limits(), &registries);
+    let login = super::login(http(&limits(), &registries));
     assert!(login.accepts(&only(&registries), alice()).await.unwrap());
     assert!(!login.accepts(&only(&registries), wrong()).await.unwrap());
 
     let unlisted = Registries::new(&config::Registries::default());
     let registry = unlisted.find(&basic.address.to_string().parse().unwrap()).unwrap();
-    let error = super::login(&limits(), &unlisted).accepts(&registry, alice()).await.unwrap_err();
+    let error = super::login(http(&limits(), &unlisted)).accepts(&registry, alice()).await.unwrap_err();
     assert_eq!(error.code(), Code::Denied);
 }
 
@@ -318,6 +324,6 @@ async fn anonymous_callers_are_refused_without_being_asked_for_a_password() {
     let basic = Script::start(|_| answer(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
     let registries = basic.registry(Registry { credentials: Some(alice()), ..Default::default() });
     let fetch = anonymous(fetch(&only(&registries), latest()));
-    let error = upstream(&limits(), registries).oneshot(fetch).await.unwrap_err();
+    let error = whole(&limits(), &registries).oneshot(fetch).await.unwrap_err();
     assert_eq!((error.code(), error.challenge()), (Code::Denied, None));
 }

@@ -220,7 +220,7 @@ async fn a_source_that_breaks_off_breaks_the_body() {
     });
     let registries = Arc::new(Registries::new(&config::Registries::default()));
     let injector = Injector::open(Parts {
-        upstream: stack::upstream(&limits(), registries.clone()),
+        upstream: stack::upstream(&limits(), stack::http(&limits(), &registries)),
         remote: tower::util::BoxCloneSyncService::new(remote),
         registries,
         data_dir: scratch.path().join("data"),

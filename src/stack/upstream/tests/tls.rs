@@ -81,7 +81,7 @@ async fn blobs_that_nobody_reads_hold_up_nothing_else() {
         ..Default::default()
     };
     let registries = listed("registry.example", policy);
-    let service = upstream(&limits(), registries.clone());
+    let service = whole(&limits(), &registries);
     let get = async |what| service.clone().oneshot(fetch(&only(&registries), what)).await.unwrap();
     let mut unread = Vec::new();
     for _ in 0..5 {
