@@ -107,6 +107,10 @@ fn judge(peer: &str, error: legacy::Error) -> Failure {
                 Error::bad_gateway(format!("the name of '{peer}' cannot be resolved")).with_source(error);
             if temporary { Failure::Transient(error) } else { Failure::Final(error) }
         }
+        Some(Refusal::Proxy(status)) => {
+            let message = format!("the forward proxy does not lead to '{peer}' ({status})");
+            Failure::Final(Error::bad_gateway(message))
+        }
         Some(Refusal::Tls(cause)) if is_certificate(cause) => {
             let message = format!("'{peer}' has a certificate that is not trusted here");
             Failure::Final(Error::bad_gateway(message).with_source(error))

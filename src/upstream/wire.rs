@@ -8,11 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A byte stream to a peer. TLS wraps a `Wire`, because a forward proxy may be reached by TLS itself.
+/// A byte stream to a peer.
 #[derive(Debug)]
 pub(crate) enum Wire {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<Wire>>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connection for Wire {

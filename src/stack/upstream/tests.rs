@@ -267,6 +267,37 @@ async fn behind_a_proxy_names_are_guarded() {
 }
 
 #[tokio::test]
+async fn a_forward_proxy_that_refuses_is_not_asked_again() {
+    for (answer, attempts) in [
+        (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], 1),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", 1),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 3),
+        (b"garbage\r\n\r\n", 3),
+    ] {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let policy = Registry {
+            proxy: Some(format!("http://{}", proxy.local_addr().unwrap()).parse().unwrap()),
+            ..Default::default()
+        };
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = asked.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((mut client, _)) = proxy.accept().await {
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let mut head = [0; 4096];
+                _ = client.read(&mut head).await;
+                _ = client.write_all(answer).await;
+            }
+        });
+        let error = pull(&limits(), &listed("registry.example", policy)).await.unwrap_err();
+        assert_eq!((error.status().as_u16(), error.code()), (502, Code::Unavailable));
+        let said = String::from_utf8_lossy(answer).into_owned();
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), attempts, "{said}");
+        task.abort();
+    }
+}
+
+#[tokio::test]
 async fn layers_come_from_where_they_may() {
     let script = Script::start(|seen| match seen.headers.contains_key("authorization") {
         true => answer(500, &[], ""),
