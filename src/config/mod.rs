@@ -201,7 +201,7 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// `pool-idle`: how long an unused connection is kept.
     pub pool_idle: Duration,
-    /// `max-requests`: in flight to one registry.
+    /// `max-requests`: in flight to one registry, and to all layer URLs.
     pub max_requests: usize,
     /// `max-redirects`: hops followed.
     pub max_redirects: usize,

@@ -1,6 +1,6 @@
 //! The stack towards other registries, outermost first.
 
-use crate::admission::{AdmissionLayer, PerRegistry};
+use crate::admission::{AdmissionLayer, PerRegistry, Pool};
 use crate::config;
 use crate::upstream::auth::{AuthLayer, Login};
 use crate::upstream::guard::Private;
@@ -39,7 +39,11 @@ pub fn remote(config: &config::Upstream, private: Private) -> Remote {
     let http = ServiceBuilder::new()
         .layer(RetryLayer::new(Again::new(config)))
         .service(outbound::layers(config, private));
-    BoxCloneSyncService::new(Fetcher::new(http, private))
+    let stack = ServiceBuilder::new()
+        // One pool for all hosts: who names them is not known to be anybody.
+        .layer(AdmissionLayer::new(Pool::new("layers", config.max_requests)))
+        .service(Fetcher::new(http, private));
+    BoxCloneSyncService::new(stack)
 }
 
 /// Tries credentials at registries, for `validate-creds`.

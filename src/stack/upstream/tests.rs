@@ -317,6 +317,22 @@ async fn layers_come_from_where_they_may() {
 }
 
 #[tokio::test]
+async fn layers_have_a_pool_of_permits() {
+    let script = Script::start(|_| answer(200, &[], "layer")).await;
+    let config = config::Upstream { max_requests: 1, ..limits() };
+    let service = remote(&config, Private::Allowed);
+    let get = async || {
+        let request = Request::get(format!("http://{}/layer", script.address)).body(Empty::<Bytes>::new());
+        service.clone().oneshot(request.unwrap()).await
+    };
+    let held = get().await.unwrap();
+    let refused = get().await.unwrap_err();
+    assert_eq!((refused.status().as_u16(), refused.retry_after().is_some()), (503, true));
+    assert_eq!(text(held).await, "layer");
+    assert_eq!(text(get().await.unwrap()).await, "layer");
+}
+
+#[tokio::test]
 async fn credentials_are_tried() {
     let basic = Script::start(|seen| match seen.authorization() {
         "Basic YWxpY2U6czNjcmV0" => answer(200, &[], ""),
