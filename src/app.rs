@@ -19,6 +19,7 @@ use crate::state::State;
 use crate::telemetry::{Level, Metrics, RecordLayer};
 use crate::upstream::Registries;
 use crate::upstream::guard::Private;
+use crate::upstream::outbound::Http;
 use futures_util::{Stream, StreamExt as _};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ struct Upkeep {
 /// What the stacks share.
 struct Wiring {
     registries: Arc<Registries>,
+    http: Http,
     state: State,
     grants: Grants,
     injector: Injector,
@@ -99,9 +101,11 @@ impl App {
         let (drain, watch) = Drain::new();
         let draining = Arc::new(AtomicBool::new(false));
         let registries = Arc::new(Registries::new(&config.registries));
-        let injector = injector(&config, &registries, measures)?;
+        let http = stack::http(&config.upstream, &registries);
+        let injector = injector(&config, &registries, http.clone(), measures)?;
         let wiring = Wiring {
             registries,
+            http,
             state: state.clone(),
             grants: grants.clone(),
             injector: injector.clone(),
@@ -174,11 +178,12 @@ impl App {
 fn injector(
     config: &Config,
     registries: &Arc<Registries>,
+    http: Http,
     measures: Measures,
 ) -> Result<Injector, StartError> {
     let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
     let parts = inject::Parts {
-        upstream: stack::upstream(&config.upstream, registries.clone()),
+        upstream: stack::upstream(&config.upstream, http),
         remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
         data_dir: config.data_dir.clone(),
@@ -191,9 +196,10 @@ fn injector(
 impl Wiring {
     /// The stacks, from the bottom up.
     fn service(self, config: &Config) -> net::Service {
-        let Wiring { registries, state, grants, injector, default, draining } = self;
+        let Wiring { registries, http, state, grants, injector, default, draining } = self;
         let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
-        let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+        let accounts = Accounts::new(config.accounts.clone());
+        let gate = Arc::new(Gate::new(accounts, anonymous, &registries, state.access_key()));
 
         let upstream = injector.upstream();
         let derivations = Derivations::new(config.cache.max_bytes, config.cache.root_ttl / 8);
@@ -222,7 +228,7 @@ impl Wiring {
             RateLayer::new(Rates::new(&config.rate)),
             serve,
         );
-        let login = stack::login(&config.upstream, &registries);
+        let login = stack::login(http);
         let control = Control::new(ControlParts {
             grants,
             state,

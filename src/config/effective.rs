@@ -105,7 +105,7 @@ fn registry(registry: &Registry) -> Lines {
     lines.maybe("layout", registry.layout.as_ref().map(|path| path.display().to_string()));
     lines.maybe("ca-file", registry.ca_file.as_ref().map(|path| path.display().to_string()));
     lines.text("insecure", &registry.insecure);
-    let hosts: Vec<String> = registry.trusted_hosts.iter().map(|host| quoted(host.as_str())).collect();
+    let hosts: Vec<String> = registry.trusted_hosts.iter().map(|host| quoted(&host.to_string())).collect();
     lines.0.push(("trusted-hosts".into(), format!("[{}]", hosts.join(", "))));
     lines.text("anonymous", &registry.anonymous);
     lines.text("forward-credentials", &registry.forward_credentials);

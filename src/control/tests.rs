@@ -1,7 +1,7 @@
 //! The routes over real grants and state; layers, derivations and logins are answered by functions.
 
 use super::*;
-use crate::auth::{Accounts, Anonymous};
+use crate::auth::{AccessKey, Accounts, Anonymous};
 use crate::config::{self, Unlisted};
 use crate::grant::{Found, Source, Token};
 use crate::oci::{Compression, Digest, MediaType};
@@ -65,7 +65,7 @@ fn house(change: impl FnOnce(&mut Parts, &mut config::Registries)) -> House {
 
 fn gate(anonymous: Anonymous, registries: &config::Registries) -> Arc<Gate> {
     let accounts = Accounts::new([("alice".into(), Sha256::digest("pw").into())].into());
-    Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries)))
+    Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries), AccessKey::new(&[0; 32])))
 }
 
 fn parsed(digest: Option<String>) -> Option<Digest> {

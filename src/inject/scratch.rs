@@ -92,7 +92,7 @@ pub(crate) fn layer_of(name: &str, content: &[u8]) -> (Vec<u8>, Layer) {
 pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: Private) -> Injector {
     let limits = script::limits();
     Injector::open(Parts {
-        upstream: stack::upstream(&limits, registries.clone()),
+        upstream: stack::upstream(&limits, stack::http(&limits, &registries)),
         remote: stack::remote(&limits, private),
         registries,
         data_dir: scratch.path().join("data"),

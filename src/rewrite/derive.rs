@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Platform, Reference};
 use crate::pull::{Fetch, Image, Verb, What};
-use crate::upstream::Upstream;
+use crate::upstream::{Redirects, Upstream};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
@@ -242,7 +242,8 @@ impl Source {
             headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
         }
         let Image { registry, repository, access, .. } = self.image.clone();
-        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access };
+        let redirects = Redirects::Follow;
+        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access, redirects };
         let response = self.upstream.clone().oneshot(request).await?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();

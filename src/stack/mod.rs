@@ -2,7 +2,7 @@
 
 mod upstream;
 
-pub use upstream::{login, remote, upstream};
+pub use upstream::{http, login, remote, upstream};
 
 use crate::admission::{AdmissionLayer, Pool};
 use crate::auth::RequireLayer;

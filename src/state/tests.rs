@@ -108,6 +108,20 @@ async fn a_root_is_found_by_every_digest_and_by_its_own_access_only() {
     assert_eq!(look(&state, "quay.io/0123", "index").await, None);
 }
 
+#[test]
+fn callers_are_the_same_after_a_restart_and_others_elsewhere() {
+    let (dir, elsewhere) = (Scratch::new(), Scratch::new());
+    let id = |dir: &Scratch| {
+        let password = crate::secret::Secret::new("s3cret");
+        let credentials = crate::auth::Credentials { username: "alice".into(), password };
+        let host = "quay.io".parse().unwrap();
+        crate::auth::Access::caller(&host, credentials, &open(dir).access_key()).id().clone()
+    };
+    let first = id(&dir);
+    assert_eq!(first, id(&dir));
+    assert_ne!(first, id(&elsewhere));
+}
+
 #[tokio::test]
 async fn the_recipe_written_last_says_where_the_bytes_are() {
     let dir = Scratch::new();
@@ -240,7 +254,7 @@ async fn damage_is_refused_at_the_start() {
     std::fs::write(&path, b"this is no database, whatever its name says").unwrap();
     let error = State::open(dir.path(), &limits(1)).unwrap_err().to_string();
     assert!(error.contains("is damaged"), "{error}");
-    let needle = b"wave-state/1";
+    let needle = b"wave-state/2";
     let spot = good.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
     let mut flipped = good.clone();
     flipped[spot] ^= 1;

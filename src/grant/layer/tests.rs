@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::{Accounts, Anonymous, Caller, Credentials};
+use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::oci::Digest;
 use crate::pull::{Conditions, Verb};
@@ -16,6 +16,10 @@ struct House {
 
 const LIFE: Duration = Duration::from_secs(3600);
 
+fn key() -> AccessKey {
+    AccessKey::new(&[0; 32])
+}
+
 fn house(listed: &[(&str, config::Registry)]) -> House {
     let dir = Scratch::new();
     let cache =
@@ -28,7 +32,7 @@ fn house(listed: &[(&str, config::Registry)]) -> House {
     let tokens = config::Tokens { duration: LIFE, max_count: 9, max_bytes: 1 << 20 };
     let resolver = Resolver {
         grants: Grants::load(state, &tokens, &default),
-        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries)),
+        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries, key())),
         registries,
         default,
     };
@@ -160,7 +164,7 @@ async fn a_token_made_with_own_credentials_needs_some_again() {
         reference: Some("latest".parse().unwrap()),
         recipe: Arc::new(Recipe::default()),
         demand: Demand::Default,
-        access: Some(registry.access_of(own.clone()).id().clone()),
+        access: Some(Access::caller(&registry.host, own.clone(), &key()).id().clone()),
         expires: None,
         owner: None,
     };

@@ -61,9 +61,14 @@ impl Proxy {
 
     /// Stops it and starts it again on the same data.
     pub async fn restart(self) -> Proxy {
+        self.restart_with(|config| config).await
+    }
+
+    /// The same with another configuration.
+    pub async fn restart_with(self, change: impl FnOnce(String) -> String) -> Proxy {
         self.stop.send(()).expect("it runs");
         tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("it drains").expect("it ends");
-        Proxy::run(self.config, self.dir).await
+        Proxy::run(change(self.config), self.dir).await
     }
 
     /// A URL on the public listener.
