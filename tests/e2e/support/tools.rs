@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Program and Debian package; `tests/install.sh` installs the same ones.
+/// Program and Debian package; `tests/install.sh` has the same rows.
 const TOOLS: &[(&str, &str)] = &[
     ("buildah", "buildah"),
     ("busybox", "busybox-static"),
@@ -17,8 +17,9 @@ const TOOLS: &[(&str, &str)] = &[
     ("gzip", "gzip"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
-    ("nsenter", "util-linux"),
+    ("mount", "mount"),
     ("netavark", "netavark"),
+    ("nsenter", "util-linux"),
     ("podman", "podman"),
     ("runc", "runc"),
     ("setpriv", "util-linux"),
