@@ -1,6 +1,6 @@
 .PHONY: all clean layer pack build run test e2e soak lint fuzz-smoke
 
-WAVE := target/release/wave
+WAVE := $(or $(CARGO_TARGET_DIR),target)/release/wave
 
 # The content of the injected layer, in layer/rootfs (README, step 2).
 all: layer
@@ -35,11 +35,11 @@ e2e:
 	$(MAKE) all
 	cargo test --locked --test e2e
 
-# The load test at full size: 200 concurrent pulls of a 300 MB image.
+# The load test at full size and with the binary people run: 200 concurrent pulls of a 300 MB image.
 soak:
 	sh tests/install.sh
-	$(MAKE) all
-	WAVE_SOAK=200 cargo test --locked --test e2e soak -- --nocapture
+	$(MAKE) all build
+	WAVE_SOAK=200 WAVE_BINARY=$(abspath $(WAVE)) cargo test --locked --test e2e soak
 
 lint:
 	cargo fmt --check

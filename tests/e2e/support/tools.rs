@@ -1,4 +1,4 @@
-//! Every program the tests call, and the Debian package that has it.
+//! Every program the tests call, and the Debian package that has it; and the product.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,6 +46,11 @@ pub(crate) fn isolated(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", FOLDERS.join(":")).env("HOME", "/nonexistent").env("LC_ALL", "C.UTF-8");
     command
+}
+
+/// The product: the binary of this build, or the one `WAVE_BINARY` names.
+pub(crate) fn wave() -> PathBuf {
+    std::env::var_os("WAVE_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_wave").into(), PathBuf::from)
 }
 
 /// The path of a program of the table.
