@@ -1,6 +1,7 @@
 .PHONY: all clean layer pack build run test e2e soak lint fuzz-smoke
 
-WAVE := $(or $(CARGO_TARGET_DIR),target)/release/wave
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WAVE := $(TARGET)/release/wave
 
 # The content of the injected layer, in layer/rootfs (README, step 2).
 all: layer
@@ -21,7 +22,7 @@ pack: build
 
 # Builds, packs, starts on port 9090, shows the main job, and keeps serving.
 run: all pack
-	sh deploy/demo/run.sh $(WAVE)
+	sh deploy/demo/run.sh $(WAVE) $(TARGET)/demo
 
 # Everything a machine needs to run all tests, and the tests.
 test:

@@ -20,6 +20,7 @@ e2e='
   docker:docker.io
   docker-registry:docker-registry
   dockerd:docker.io
+  env:coreutils
   gzip:gzip
   htpasswd:apache2-utils
   ip:iproute2
@@ -29,6 +30,7 @@ e2e='
   podman:podman
   runc:runc
   setpriv:util-linux
+  setsid:util-linux
   sh:dash
   skopeo:skopeo
   timeout:coreutils

@@ -7,6 +7,7 @@
 mod support;
 
 mod crash;
+mod demo;
 mod objects;
 mod pulls;
 mod pulls_tls;

@@ -14,6 +14,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
+    ("env", "coreutils"),
     ("gzip", "gzip"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
@@ -23,6 +24,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("podman", "podman"),
     ("runc", "runc"),
     ("setpriv", "util-linux"),
+    ("setsid", "util-linux"),
     ("sh", "dash"),
     ("skopeo", "skopeo"),
     ("timeout", "coreutils"),
@@ -51,6 +53,15 @@ pub(crate) fn isolated(program: &Path) -> Command {
 /// The product: the binary of this build, or the one `WAVE_BINARY` names.
 pub(crate) fn wave() -> PathBuf {
     std::env::var_os("WAVE_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_wave").into(), PathBuf::from)
+}
+
+/// Lets a command find the caller's Rust compiler, wherever that and what belongs to it are.
+pub(crate) fn with_cargo(command: &mut Command) {
+    let inherited = |name: &str| {
+        ["PATH", "HOME"].contains(&name)
+            || ["CARGO_", "RUSTUP_", "RUSTC_"].iter().any(|p| name.starts_with(p))
+    };
+    command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(inherited)));
 }
 
 /// The path of a program of the table.
