@@ -1,7 +1,9 @@
-.PHONY: all clean layer pack build run test e2e soak lint fuzz-smoke
+.PHONY: all clean layer pack build install run test e2e image soak lint fuzz-smoke
 
+# How cargo builds wave: release, or dev.
+PROFILE ?= release
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-WAVE := $(TARGET)/release/wave
+WAVE := $(TARGET)/$(PROFILE:dev=debug)/wave
 
 # The content of the injected layer, in layer/rootfs (README, step 2).
 all: layer
@@ -13,7 +15,10 @@ clean:
 	rm -rf layer/rootfs pack/layers/*
 
 build:
-	cargo build --release --locked --bin wave
+	cargo build --profile $(PROFILE) --locked --bin wave
+
+install: build
+	install -D -m 755 $(WAVE) $(DESTDIR)/usr/local/bin/wave
 
 # The layer itself, in pack/layers (README, step 3).
 pack: build
@@ -29,12 +34,18 @@ test:
 	sh tests/install.sh
 	$(MAKE) all
 	cargo test --locked --workspace
+	sh tests/image.sh
 
 # The real registries and clients alone.
 e2e:
 	sh tests/install.sh
 	$(MAKE) all
 	cargo test --locked --test e2e
+
+# The Dockerfile alone.
+image:
+	sh tests/install.sh
+	sh tests/image.sh
 
 # The load test at full size and with the binary people run: 200 concurrent pulls of a 300 MB image.
 soak:

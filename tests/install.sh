@@ -39,13 +39,14 @@ e2e='
   unshare:util-linux
 '
 
-# What the build and the other suites call. The C++ compiler brings the C compiler and the C library's headers, which
+# What the build and the other tests call. The C++ compiler brings the C compiler and the C library's headers, which
 # the package gcc alone does not.
 others='
   c++:g++
   cc:gcc
   kill:procps
   make:make
+  mmdebstrap:mmdebstrap
 '
 
 # Whether a program is there; words that are the shell's own (kill) do not count.
