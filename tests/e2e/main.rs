@@ -15,5 +15,6 @@ mod readme;
 mod rig;
 mod routes;
 mod soak;
+mod state;
 mod stop;
 mod upstreams;

@@ -159,7 +159,9 @@ impl Builder {
         let (certificate, key) = identity.write(folder.path());
         let bind = format!("{}:0", self.tls_host);
         self.config["server"]["tls"] = json!({"bind": bind, "certificate": certificate, "key": key});
-        self.config["data-dir"] = json!(folder.path().join("data"));
+        if self.config["data-dir"].is_null() {
+            self.config["data-dir"] = json!(folder.path().join("data"));
+        }
         let (server, listeners) = launch(&self.config, folder.path());
         Wave { config: self.config, folder, authority: self.authority, server, listeners }
     }
