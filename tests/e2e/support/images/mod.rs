@@ -11,7 +11,7 @@
 //! | `library/scratch:schema2` | the same as Docker schema 2 |
 //! | `library/large:oci` | `hello` and six layers of 50 MB that do not compress |
 //! | `nextflow/bash:latest` | as `library/hello:oci`: the README's example |
-//! | `private/hello:oci` | as `library/hello:oci`, in a repository that is not `library/` |
+//! | `private/hello:oci`, `:index` | as `library/hello`, in a repository that is not `library/` |
 
 mod layer;
 mod layout;
@@ -38,6 +38,7 @@ const PUSHES: &[(&str, &str, &[&str])] = &[
     ("scratch", "library/scratch:schema2", &["--format", "v2s2"]),
     ("large", "library/large:oci", &[]),
     ("hello", "private/hello:oci", &[]),
+    ("index", "private/hello:index", &["--all"]),
     ("hello", "nextflow/bash:latest", &[]),
 ];
 
@@ -55,7 +56,7 @@ pub(crate) fn store() -> PathBuf {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let layout = layout();
-    scratch::cached("store-2", |folder| {
+    scratch::cached("store-3", |folder| {
         let registry = Registry::empty();
         for (tag, name, options) in PUSHES {
             registry.push(&format!("{}:{tag}", layout.display()), name, options);
