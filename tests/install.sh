@@ -21,7 +21,6 @@ e2e='
   docker-registry:docker-registry
   dockerd:docker.io
   env:coreutils
-  gzip:gzip
   htpasswd:apache2-utils
   ip:iproute2
   mount:mount

@@ -15,7 +15,6 @@ const TOOLS: &[(&str, &str)] = &[
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
     ("env", "coreutils"),
-    ("gzip", "gzip"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
     ("mount", "mount"),
