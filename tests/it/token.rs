@@ -241,18 +241,6 @@ async fn requests_that_are_refused() {
 }
 
 #[tokio::test]
-async fn a_token_is_for_its_image() {
-    let upstream = Upstream::start().await;
-    Image::push(&upstream, Some("v1"), "amd64", b"x");
-    let proxy = Proxy::start(&upstream).await;
-    let reply = mint(&proxy, &json!({"containerImage": "up.test/library/app:v1"})).await;
-    let token = reply["containerToken"].as_str().unwrap();
-    get(&proxy.url(&format!("/v2/wt/{token}/library/other/manifests/v1")))
-        .await
-        .is_error(404, "NAME_UNKNOWN");
-}
-
-#[tokio::test]
 async fn the_other_endpoints() {
     let upstream = Upstream::scripted(|seen| {
         let right = seen.headers.get("authorization").is_some_and(|value| value == "Basic YWxpY2U6czNjcmV0");

@@ -2,6 +2,7 @@
 
 use super::{TinyLayer, Upstream};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -74,6 +75,11 @@ impl Proxy {
     /// A URL on the public listener.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Where its configuration, its data and its default layer are.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A URL on the admin listener.
