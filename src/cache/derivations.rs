@@ -102,12 +102,6 @@ impl Derivations {
     pub fn weight(&self) -> u64 {
         self.by_image.weighted_size()
     }
-
-    /// Forgets everything.
-    pub fn clear(&self) {
-        self.by_image.invalidate_all();
-        self.by_digest.invalidate_all();
-    }
 }
 
 impl Outcome {

@@ -7,7 +7,7 @@ use crate::grant::{Found, Source, Token};
 use crate::oci::{Compression, Digest, MediaType};
 use crate::pull::Demand;
 use crate::rewrite::Document;
-use crate::state::scratch::Scratch;
+use crate::scratch::Scratch;
 use base64::Engine as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -107,7 +107,8 @@ fn again(error: Arc<io::Error>) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inject::scratch::{Scratch, layer_of};
+    use crate::inject::testing::layer_of;
+    use crate::scratch::Scratch;
 
     #[tokio::test]
     async fn a_file_is_measured_again_when_it_has_changed() {

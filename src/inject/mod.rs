@@ -16,9 +16,9 @@ pub mod pack;
 mod refusal;
 mod remote;
 mod respond;
-#[cfg(test)]
-pub(crate) mod scratch;
 pub mod spool;
+#[cfg(test)]
+mod testing;
 
 pub use accept::Request;
 pub use blob::{Injector, Parts};

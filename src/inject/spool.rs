@@ -91,16 +91,6 @@ impl Spool {
         File::open(&*self.dir)?.sync_all()
     }
 
-    /// Forgets a layer. Only the caller knows that no grant names it; [`Spool::sweep`] is the safer way.
-    pub fn remove(&self, digest: &Digest) -> io::Result<()> {
-        let mut held = self.lock();
-        match fs::remove_file(self.path(digest)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => held.remove(digest),
-        };
-        Ok(())
-    }
-
     /// Forgets what `keep` does not want, and returns how many bytes that freed. Layers put within `grace` stay: the
     /// grant that names them may not be stored yet.
     pub fn sweep(&self, grace: Duration, keep: impl Fn(&Digest) -> bool) -> io::Result<u64> {
@@ -128,7 +118,7 @@ impl Spool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inject::scratch::Scratch;
+    use crate::scratch::Scratch;
 
     #[test]
     fn layers_are_kept_once_and_found_again() {
@@ -160,11 +150,7 @@ mod tests {
         assert_eq!(spool.sweep(Duration::from_secs(3600), |_| false).unwrap(), 0);
         assert_eq!(spool.sweep(Duration::ZERO, |digest| *digest == one).unwrap(), 5);
         assert_eq!((spool.bytes(), spool.path(&two).exists()), (3, false));
-        spool.remove(&one).unwrap();
-        spool.remove(&one).unwrap();
-        assert_eq!((spool.count(), spool.path(&one).exists()), (0, false));
         // After a restart nothing is young.
-        spool.put(&one, b"one").unwrap();
         let again = Spool::open(scratch.path()).unwrap();
         assert_eq!(again.sweep(Duration::from_secs(3600), |_| false).unwrap(), 3);
     }

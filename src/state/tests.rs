@@ -1,8 +1,8 @@
-use super::scratch::Scratch;
 use super::*;
 use crate::config;
 use crate::grant::{Grant, Layer, Source, Token};
 use crate::oci::{Code, Compression};
+use crate::scratch::Scratch;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::state::scratch::Scratch;
+use crate::scratch::Scratch;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use rustls::ServerConfig;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config;
-use crate::inject::scratch::{Scratch, injector, layer_of, tar_of, zlib, zstd};
+use crate::inject::testing::{injector, layer_of, tar_of, zlib, zstd};
+use crate::scratch::Scratch;
 use crate::upstream::Registries;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

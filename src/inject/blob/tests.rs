@@ -5,8 +5,9 @@ mod remote;
 use super::*;
 use crate::body::bounded;
 use crate::config;
-use crate::inject::scratch::{Scratch, injector, layer_of};
+use crate::inject::testing::{injector, layer_of};
 use crate::oci::headers;
+use crate::scratch::Scratch;
 use http::{HeaderMap, HeaderValue, header};
 
 fn local(scratch: &Scratch) -> Injector {

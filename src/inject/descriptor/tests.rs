@@ -1,6 +1,7 @@
 use super::*;
 use crate::inject::pack::{Job, Silent};
-use crate::inject::scratch::{Scratch, layer_of};
+use crate::inject::testing::layer_of;
+use crate::scratch::Scratch;
 use serde_json::{Value, json};
 
 async fn read(scratch: &Scratch, text: impl ToString) -> Result<Recipe, String> {

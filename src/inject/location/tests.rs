@@ -1,5 +1,5 @@
 use super::*;
-use crate::inject::scratch::zlib;
+use crate::inject::testing::zlib;
 use base64::engine::general_purpose::STANDARD;
 
 fn parse(text: &str) -> Result<Location, String> {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::inject::scratch::{Scratch, gzip, layer_of, tar_of, zstd};
+use crate::inject::testing::{gzip, layer_of, tar_of, zstd};
+use crate::scratch::Scratch;
 
 #[test]
 fn every_compression_is_measured() {

@@ -1,7 +1,7 @@
 //! Layers behind URLs and in registries, over loopback.
 
 use super::*;
-use crate::inject::scratch::gzip;
+use crate::inject::testing::gzip;
 use crate::oci::{Compression, Digest};
 use crate::upstream::script::{Script, answer, limits};
 use crate::{config, stack};
