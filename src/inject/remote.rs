@@ -42,8 +42,7 @@ impl Injector {
         span: Option<&Span>,
     ) -> Result<Response<Body>, Error> {
         let registry = self.registries().find(host)?;
-        let own = access.id().as_str().strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let access = match own {
+        let access = match access.is_for(host) {
             true => access.clone(),
             false if registry.policy.anonymous => registry.access(),
             false => Access::anonymous(),

@@ -5,7 +5,6 @@ use super::challenge::pick;
 use super::realm::Realm;
 use super::token;
 use super::tokens::{Action, Key, Tokens};
-use crate::auth::Access;
 use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Host};
@@ -96,7 +95,9 @@ where
 {
     async fn run(self) -> Result<Response<Body>, Failure> {
         let host = &self.fetch.registry.host;
-        if !is_for(&self.fetch.access, host) {
+        let access = &self.fetch.access;
+        // A mistake above must not send credentials to another registry.
+        if access.credentials().is_some() && !access.is_for(host) {
             return Err(Failure::Final(Error::internal("credentials of another registry")));
         }
         let presented = match self.shared.challenges.get(host).await {
@@ -180,12 +181,6 @@ where
             Endpoint::Layout(_) => Err(Failure::Final(Error::internal("a layout is not spoken to in HTTP"))),
         }
     }
-}
-
-/// Were these credentials given for this registry? A mistake above must not send them to another.
-fn is_for(access: &Access, host: &Host) -> bool {
-    let named = || access.id().as_str().strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('/'));
-    access.credentials().is_none() || named()
 }
 
 #[cfg(test)]
