@@ -12,6 +12,7 @@ use crate::oci::{Digest, Host, Repository};
 use crate::pull::Image;
 use crate::rewrite::Derivation;
 use redb::ReadableDatabase as _;
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -50,6 +51,8 @@ impl State {
             max_roots: limits.max_roots as u64,
             root_ttl: u64::try_from(limits.root_ttl.as_millis()).unwrap_or(u64::MAX),
             gauges: Gauges::new(),
+            // An earlier process may have ended between a removal and a sweep.
+            orphans: Cell::new(true),
         };
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;

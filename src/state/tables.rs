@@ -150,8 +150,8 @@ pub(super) fn trim_roots(write: &WriteTransaction, before: u64, limit: u64) -> R
     Ok(removed)
 }
 
-/// Removes recipes that neither a grant nor a root needs.
-pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<()> {
+/// Removes recipes that neither a grant nor a root needs. Returns how many went. Looks at every grant and root.
+pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<u64> {
     let mut needed: HashSet<Key> = HashSet::new();
     for row in write.open_table(GRANTS)?.iter()? {
         needed.insert(*row?.1.value().0);
@@ -159,8 +159,10 @@ pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<()> {
     for row in write.open_table(ROOTS)?.iter()? {
         needed.insert(*row?.1.value().0);
     }
-    write.open_table(RECIPES)?.retain(|key, _| needed.contains(key))?;
-    Ok(())
+    let mut recipes = write.open_table(RECIPES)?;
+    let before = recipes.len()?;
+    recipes.retain(|key, _| needed.contains(key))?;
+    Ok(before - recipes.len()?)
 }
 
 /// The root a served digest came from.

@@ -215,6 +215,33 @@ async fn a_root_written_again_at_once_costs_no_commit() {
     assert!(handle.render().contains("wave_state_commits_total 1\n"), "{}", handle.render());
 }
 
+#[tokio::test]
+async fn a_sweep_that_finds_nothing_costs_no_commit() {
+    let dir = Scratch::new();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let state = metrics::with_local_recorder(&recorder, || open(&dir));
+    let commits = |count: u64| {
+        let rendered = handle.render();
+        assert!(rendered.contains(&format!("wave_state_commits_total {count}\n")), "{rendered}");
+    };
+    put(&state, "base", &["index"], at(0)).await;
+    state.put_grant([7; 32], grant(&recipe(Source::Url("https://x/y".into())))).await.unwrap();
+    for second in 0..5 {
+        state.sweep(at(second)).await.unwrap();
+    }
+    commits(2);
+    state.delete_grants(vec![[7; 32]]).await.unwrap();
+    commits(3);
+    for second in 0..5 {
+        state.sweep(at(second)).await.unwrap();
+    }
+    // One for the recipe that the grant left behind.
+    commits(4);
+    state.sweep(at(2000)).await.unwrap();
+    commits(5);
+}
+
 #[test]
 fn a_second_process_is_refused_by_name() {
     let dir = Scratch::new();
