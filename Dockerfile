@@ -11,6 +11,8 @@ ARG BUILD_BASE=docker.io/library/rust:1.95-bookworm
 ARG RUN_BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BUILD_BASE} AS build
+# The commit to show at /service-info.
+ARG WAVE_COMMIT
 WORKDIR /build
 COPY . .
 RUN make clean all && make pack
