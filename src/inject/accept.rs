@@ -25,6 +25,9 @@ pub struct Request {
     pub tar_digest: Option<String>,
 }
 
+/// Sizes are signed 64-bit integers wherever manifests are read (image-spec, descriptor.md).
+const MAX_SIZE: u64 = i64::MAX as u64;
+
 impl Injector {
     /// Turns a request into a layer. An inline layer is decoded, must be what it promises to be, and is spooled
     /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so how
@@ -37,6 +40,9 @@ impl Injector {
         let digest = digest("gzip", request.gzip_digest).map_err(invalid)?;
         let size = request.gzip_size.filter(|&size| size > 0);
         let size = size.ok_or_else(|| invalid("Missing layer gzip size"))?;
+        if size > MAX_SIZE {
+            return Err(invalid(format!("Layer gzip size is too large -- offending value: {size}")));
+        }
         let diff_id = self::digest("tar", request.tar_digest).map_err(invalid)?;
         let location = Location::parse(&location, self.private()).map_err(invalid)?;
         let layer = |source, name: &str| {

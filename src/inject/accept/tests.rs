@@ -92,6 +92,10 @@ async fn what_is_missing_is_named() {
         (Request { gzip_digest: None, ..good.clone() }, "Missing layer gzip digest".into()),
         (Request { gzip_size: None, ..good.clone() }, "Missing layer gzip size".into()),
         (Request { gzip_size: Some(0), ..good.clone() }, "Missing layer gzip size".into()),
+        (
+            Request { gzip_size: Some(MAX_SIZE + 1), ..good.clone() },
+            "Layer gzip size is too large -- offending value: 9223372036854775808".into(),
+        ),
         (Request { tar_digest: None, ..good.clone() }, "Missing layer tar digest".into()),
         (Request { gzip_digest: Some("abc".into()), ..good.clone() }, format!("Layer gzip digest {prefix}")),
         (Request { tar_digest: Some("abc".into()), ..good.clone() }, format!("Layer tar digest {prefix}")),
@@ -117,6 +121,8 @@ async fn remote_layers_are_taken_on_trust() {
     let accepted = injector.accept(request(&layer, url)).await.unwrap();
     let platforms = vec!["linux/arm64".parse().unwrap()];
     assert_eq!(accepted, Layer { platforms, source: Source::Url(url.into()), ..layer.clone() });
+    let large = Layer { size: MAX_SIZE, ..layer.clone() };
+    assert_eq!(injector.accept(request(&large, url)).await.unwrap().size, MAX_SIZE);
     let accepted = injector.accept(request(&layer, "https://example.com/x.tar.zst")).await.unwrap();
     assert_eq!((accepted.compression, accepted.platforms), (Compression::Zstd, vec![]));
 

@@ -67,6 +67,17 @@ fn other_kinds_are_refused() {
 }
 
 #[test]
+fn only_what_is_inline_may_be_long() {
+    for scheme in ["https://example.com/", "docker://quay.io/v2/a/blobs/sha256:", "/"] {
+        let long = format!("{scheme}{}", "a".repeat(REMOTE_LIMIT));
+        refused(&long, "Layer location must have at most 8192 characters");
+        assert!(parse(&long).unwrap_err().len() < 400);
+    }
+    let start = "https://example.com/";
+    assert!(parse(&format!("{start}{}", "a".repeat(REMOTE_LIMIT - start.len()))).is_ok());
+}
+
+#[test]
 fn blobs_of_registries() {
     let hex = "a".repeat(64);
     let Ok(Location::Registry(host, repository, digest)) =
