@@ -1,11 +1,12 @@
 //! The layers of a container-token request, checked when the token is made.
 
 use super::blob::Injector;
-use super::location::{Inline, Location};
+use super::location::{self, Inline, Location};
 use super::measures::blocking;
 use super::refusal::Refusal;
 use crate::error::Error;
 use crate::grant::{Layer, Source};
+use crate::oci::media::Family;
 use crate::oci::{Code, Compression, Digest, Host, Platform};
 use crate::upstream::guard::{Private, is_private_name};
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub struct Request {
     pub gzip_size: Option<u64>,
     /// Digest of the tar, `sha256:` only.
     pub tar_digest: Option<String>,
+    /// Media type of the layer, OCI's or Docker's: how it is compressed.
+    pub media_type: Option<String>,
 }
 
 /// Sizes are signed 64-bit integers wherever manifests are read (image-spec, descriptor.md).
@@ -30,8 +33,8 @@ const MAX_SIZE: u64 = i64::MAX as u64;
 
 impl Injector {
     /// Turns a request into a layer. An inline layer is decoded, must be what it promises to be, and is spooled
-    /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so how
-    /// they are compressed is taken from their name (gzip unless it ends in `.zst` or `.tzst`).
+    /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so without
+    /// a media type their name says how they are compressed (`.tar`, `.zst` and `.tzst`; gzip otherwise).
     ///
     /// Errors are 400 with the reason, or 500 when the layer cannot be spooled.
     pub async fn accept(&self, request: Request) -> Result<Layer, Error> {
@@ -44,13 +47,15 @@ impl Injector {
             return Err(invalid(format!("Layer gzip size is too large -- offending value: {size}")));
         }
         let diff_id = self::digest("tar", request.tar_digest).map_err(invalid)?;
+        let stated = request.media_type.filter(|media| !media.is_empty());
+        let stated = stated.as_deref().map(by_media_type).transpose().map_err(invalid)?;
         let location = Location::parse(&location, self.private()).map_err(invalid)?;
         let layer = |source, name: &str| {
-            let (compression, platforms) = (by_name(name), only_for(name));
+            let (compression, platforms) = (stated.unwrap_or_else(|| by_name(name)), only_for(name));
             Layer { digest, size, diff_id, compression, platforms, source }
         };
         match location {
-            Location::Inline(inline) => self.keep(inline, layer(Source::Spooled, "")).await,
+            Location::Inline(inline) => self.keep(inline, layer(Source::Spooled, ""), stated).await,
             Location::Url(url) => Ok(layer(Source::Url(url.to_string()), url.path())),
             Location::Registry(host, repository, named) => {
                 if named != digest {
@@ -64,7 +69,8 @@ impl Injector {
         }
     }
 
-    async fn keep(&self, inline: Inline, layer: Layer) -> Result<Layer, Error> {
+    /// Checks and spools an inline layer, whose bytes say how it is compressed.
+    async fn keep(&self, inline: Inline, layer: Layer, stated: Option<Compression>) -> Result<Layer, Error> {
         let (digest, size) = (layer.digest, layer.size);
         let failed = |error| Error::internal("unable to keep the layer").with_source(error);
         let decode = move || {
@@ -82,7 +88,7 @@ impl Injector {
         let verdict = self.measures().content(digest, content.clone()).await.map_err(failed)?;
         let refused = |refusal: Refusal| invalid(format!("Container layer {refusal}"));
         let measured = verdict.map_err(refused)?;
-        let layer = Layer { compression: measured.compression, ..layer };
+        let layer = Layer { compression: stated.unwrap_or(measured.compression), ..layer };
         measured.keeps(&layer).map_err(refused)?;
         let spool = self.spool().clone();
         let put = blocking(move || spool.put(&digest, &content)).await.and_then(|result| result);
@@ -104,7 +110,7 @@ impl Injector {
 pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String> {
     let text = text.filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| format!("Missing layer {which} digest"))?;
-    let shown = super::location::shown(&text);
+    let shown = location::shown(&text);
     if !text.starts_with("sha256:") {
         return Err(format!(
             "Layer {which} digest should start with the 'sha256:' prefix -- offending value: {shown}"
@@ -113,8 +119,23 @@ pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String
     text.parse().map_err(|why| format!("Invalid layer {which} digest: {why} -- offending value: {shown}"))
 }
 
+/// The compression that a layer's media type names; only those of the two specifications are known.
+fn by_media_type(text: &str) -> Result<Compression, String> {
+    let kinds = [Compression::None, Compression::Gzip, Compression::Zstd];
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let named =
+        |kind: &Compression| [Family::Oci, Family::Docker].iter().any(|f| f.layer(*kind) == Some(&*essence));
+    let found = kinds.into_iter().find(named);
+    found.ok_or_else(|| format!("Unsupported layer media type -- offending value: {}", location::shown(text)))
+}
+
 fn by_name(name: &str) -> Compression {
-    if name.ends_with(".zst") || name.ends_with(".tzst") { Compression::Zstd } else { Compression::Gzip }
+    let ends = |tails: &[&str]| tails.iter().any(|tail| name.ends_with(tail));
+    match name {
+        _ if ends(&[".zst", ".tzst"]) => Compression::Zstd,
+        _ if ends(&[".tar"]) => Compression::None,
+        _ => Compression::Gzip,
+    }
 }
 
 /// A layer called `fusion-<architecture>.tar.gz` is for that architecture alone.

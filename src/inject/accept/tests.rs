@@ -18,6 +18,7 @@ fn request(layer: &Layer, location: impl Into<String>) -> Request {
         gzip_digest: Some(layer.digest.to_string()),
         gzip_size: Some(layer.size),
         tar_digest: Some(layer.diff_id.to_string()),
+        media_type: None,
     }
 }
 
@@ -47,6 +48,9 @@ async fn inline_layers_are_verified_and_spooled() {
         let gzip = format!("gzip:{}", STANDARD.encode(zlib(&bytes)));
         assert_eq!(injector.accept(request(&want, gzip)).await.unwrap(), want);
     }
+    let media_type = Some("application/vnd.oci.image.layer.v1.tar+zstd".into());
+    let said = message(&injector, Request { media_type, ..request(&layer, &data) }).await;
+    assert_eq!(said, "Container layer is compressed with gzip, not compressed with zstd");
 }
 
 #[tokio::test]
@@ -106,6 +110,12 @@ async fn what_is_missing_is_named() {
     ] {
         assert_eq!(message(&injector, request).await, want);
     }
+    let media_type = Some("application/vnd.cncf.helm.chart.content.v1.tar+gzip".into());
+    let said = message(&injector, Request { media_type, ..good.clone() }).await;
+    assert!(
+        said.starts_with("Unsupported layer media type -- offending value: application/vnd.cncf"),
+        "{said}"
+    );
     let parsed: Request =
         serde_json::from_str(r#"{"location":"x","gzipSize":null,"skipHashing":true,"tarDigest":"y"}"#)
             .unwrap();
@@ -123,8 +133,23 @@ async fn remote_layers_are_taken_on_trust() {
     assert_eq!(accepted, Layer { platforms, source: Source::Url(url.into()), ..layer.clone() });
     let large = Layer { size: MAX_SIZE, ..layer.clone() };
     assert_eq!(injector.accept(request(&large, url)).await.unwrap().size, MAX_SIZE);
-    let accepted = injector.accept(request(&layer, "https://example.com/x.tar.zst")).await.unwrap();
-    assert_eq!((accepted.compression, accepted.platforms), (Compression::Zstd, vec![]));
+    let oci = |tail: &str| Some(format!("application/vnd.oci.image.layer.v1.tar{tail}"));
+    let docker = |tail: &str| Some(format!("application/vnd.docker.image.rootfs.diff.tar{tail}"));
+    for (name, media_type, want) in [
+        ("x.tar.zst", None, Compression::Zstd),
+        ("x.tzst?a=b.tar", None, Compression::Zstd),
+        ("x.tar", None, Compression::None),
+        ("x.tar.gz", Some(String::new()), Compression::Gzip),
+        ("x", None, Compression::Gzip),
+        ("x.tar.zst", oci("+gzip"), Compression::Gzip),
+        ("x", oci("+zstd"), Compression::Zstd),
+        ("x.tar.gz", oci(""), Compression::None),
+        ("x.tar", docker(".gzip"), Compression::Gzip),
+        ("x.tar.gz", docker("; a=b"), Compression::None),
+    ] {
+        let request = Request { media_type, ..request(&layer, format!("https://example.com/{name}")) };
+        assert_eq!(injector.accept(request).await.unwrap().compression, want, "{name}");
+    }
 
     let docker = |host: &str, digest: &Digest| format!("docker://{host}/v2/nextflow/bash/blobs/{digest}");
     let accepted = injector.accept(request(&layer, docker("quay.io", &layer.digest))).await.unwrap();

@@ -158,6 +158,7 @@ async fn spooled_layers_survive_a_restart() {
         gzip_digest: Some(layer.digest.to_string()),
         gzip_size: Some(layer.size),
         tar_digest: Some(layer.diff_id.to_string()),
+        media_type: None,
     };
     local(&scratch).accept(request).await.unwrap();
     let (status, _, body) = taken(get(&local(&scratch), &layer, &Conditions::default()).await.unwrap()).await;
