@@ -26,7 +26,7 @@ RUN command -v curl >/dev/null || { \
     }
 WORKDIR /work
 # Numbers, so that a cluster can see that it is not root.
-RUN mkdir -p /work/data && chown 10001:10001 /work/data
+RUN mkdir -m 700 /work/data && chown 10001:10001 /work/data
 COPY --from=build /build/target/release/wave /usr/local/bin/wave
 COPY --from=build /build/pack/layers /work/pack/layers
 USER 10001:10001

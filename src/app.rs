@@ -85,7 +85,6 @@ impl App {
     /// Opens the state, loads the default layer, builds the stacks and binds the listeners.
     pub async fn bind(config: Config, metrics: Metrics, level: Level) -> Result<App, StartError> {
         let data_dir = &config.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
         let state = State::open(data_dir, &config.cache).map_err(|error| StartError(error.to_string()))?;
         let measures = Measures::new();
         let default = match &config.layer_path {

@@ -2,8 +2,9 @@
 
 use crate::oci::{Algorithm, Digest};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,7 +30,7 @@ impl Spool {
     /// whole is held. One process at a time.
     pub fn open(dir: impl Into<PathBuf>) -> io::Result<Spool> {
         let dir = dir.into();
-        fs::create_dir_all(&dir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let mut held = HashMap::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
@@ -78,7 +79,7 @@ impl Spool {
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let temporary = self.dir.join(format!("{}.{number}.{TEMPORARY}", digest.hex()));
         let write = || -> io::Result<()> {
-            let mut file = File::create_new(&temporary)?;
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(content)?;
             file.sync_all()?;
             // Under the lock: a sweep must see file and entry together.

@@ -2,6 +2,7 @@
 
 use super::{TinyLayer, Upstream};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -71,6 +72,11 @@ impl Proxy {
         format!("http://{}{path}", self.address)
     }
 
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     /// A URL on the admin listener.
     pub fn admin(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin)
@@ -96,7 +102,7 @@ fn scratch() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
-fn write(dir: &TempDir, config: &str) -> std::path::PathBuf {
+fn write(dir: &TempDir, config: &str) -> PathBuf {
     let path = dir.path().join("config.yml");
     std::fs::write(&path, config).expect("a scratch folder takes it");
     path
