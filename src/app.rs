@@ -181,6 +181,7 @@ fn injector(
         remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
         data_dir: config.data_dir.clone(),
+        max_bytes: config.tokens.max_bytes,
         private,
         measures,
     };

@@ -4,6 +4,7 @@ use super::blob::Injector;
 use super::location::{self, Inline, Location};
 use super::measures::blocking;
 use super::refusal::Refusal;
+use super::spool::PutError;
 use crate::error::Error;
 use crate::grant::{Layer, Source};
 use crate::oci::media::Family;
@@ -11,6 +12,8 @@ use crate::oci::{Code, Compression, Digest, Host, Platform};
 use crate::upstream::guard::{Private, is_private_name};
 use bytes::Bytes;
 use serde::Deserialize;
+use std::io;
+use std::time::Duration;
 
 /// One entry of `containerConfig.layers`. Members we do not know are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -31,12 +34,15 @@ pub struct Request {
 /// Sizes are signed 64-bit integers wherever manifests are read (image-spec, descriptor.md).
 const MAX_SIZE: u64 = i64::MAX as u64;
 
+/// When to come back with a layer there is no room for: what is swept in a minute may make some.
+const RETRY: Duration = Duration::from_secs(60);
+
 impl Injector {
     /// Turns a request into a layer. An inline layer is decoded, must be what it promises to be, and is spooled
     /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so without
     /// a media type their name says how they are compressed (`.tar`, `.zst` and `.tzst`; gzip otherwise).
     ///
-    /// Errors are 400 with the reason, or 500 when the layer cannot be spooled.
+    /// Errors are 400 with the reason, 429 when there is no room for it, or 500 when it cannot be spooled.
     pub async fn accept(&self, request: Request) -> Result<Layer, Error> {
         let location = request.location.filter(|location| !location.is_empty());
         let location = location.ok_or_else(|| invalid("Missing layer location"))?;
@@ -72,8 +78,11 @@ impl Injector {
     /// Checks and spools an inline layer, whose bytes say how it is compressed.
     async fn keep(&self, inline: Inline, layer: Layer, stated: Option<Compression>) -> Result<Layer, Error> {
         let (digest, size) = (layer.digest, layer.size);
-        let failed = |error| Error::internal("unable to keep the layer").with_source(error);
+        let failed = |error: io::Error| Error::internal("unable to keep the layer").with_source(error);
+        let turn = self.measures().turn().await;
+        let held = turn.clone();
         let decode = move || {
+            let _turn = held;
             let content = inline.decode(size)?;
             let refused = |refusal: Refusal| Err(format!("Container layer {refusal}"));
             if content.len() as u64 != size {
@@ -85,15 +94,24 @@ impl Injector {
             }
         };
         let content = blocking(decode).await.map_err(failed)?.map_err(invalid)?;
-        let verdict = self.measures().content(digest, content.clone()).await.map_err(failed)?;
+        let verdict = self.measures().inline(digest, content.clone(), turn.clone()).await.map_err(failed)?;
         let refused = |refusal: Refusal| invalid(format!("Container layer {refusal}"));
         let measured = verdict.map_err(refused)?;
         let layer = Layer { compression: stated.unwrap_or(measured.compression), ..layer };
         measured.keeps(&layer).map_err(refused)?;
         let spool = self.spool().clone();
-        let put = blocking(move || spool.put(&digest, &content)).await.and_then(|result| result);
-        put.map_err(failed)?;
-        Ok(layer)
+        let put = move || {
+            let _turn = turn;
+            spool.put(&digest, &content)
+        };
+        match blocking(put).await.map_err(failed)? {
+            Ok(()) => Ok(layer),
+            Err(PutError::Io(error)) => Err(failed(error)),
+            Err(PutError::Full) => {
+                let message = "too many inline layers are kept; try again later";
+                Err(Error::client(Code::TooManyRequests, message).with_retry_after(RETRY))
+            }
+        }
     }
 
     /// A registry that the operator did not name must not be a private one.

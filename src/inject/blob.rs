@@ -39,6 +39,8 @@ pub struct Parts {
     pub registries: Arc<Registries>,
     /// `wave.data-dir`; inline layers are kept in its subfolder `layers`.
     pub data_dir: PathBuf,
+    /// `wave.tokens.max-bytes`, for the inline layers.
+    pub max_bytes: u64,
     /// `wave.allow-private-layers`.
     pub private: Private,
     /// Shared with [`super::descriptor::load`], so that the default layer is measured once.
@@ -52,7 +54,7 @@ const MEMORY: u64 = 16 << 20;
 impl Injector {
     /// Opens the spool in the data directory.
     pub fn open(parts: Parts) -> io::Result<Injector> {
-        let spool = Spool::open(parts.data_dir.join("layers"))?;
+        let spool = Spool::open(parts.data_dir.join("layers"), parts.max_bytes)?;
         let weigh = |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let small = Cache::builder().max_capacity(MEMORY).weigher(weigh).build();
         Ok(Injector { measures: parts.measures.clone(), parts: Arc::new(parts), spool, small })
@@ -87,7 +89,7 @@ impl Injector {
         }
     }
 
-    /// Inline layers on disk, for those who count and sweep them.
+    /// Inline layers on disk, for those who sweep them.
     pub fn spool(&self) -> &Spool {
         &self.spool
     }

@@ -56,6 +56,9 @@ pub(crate) fn layer_of(name: &str, content: &[u8]) -> (Vec<u8>, Layer) {
     (bytes, layer)
 }
 
+/// What inline layers may take in the tests.
+pub(crate) const MAX_BYTES: u64 = 64 << 10;
+
 /// An injector over the real stacks towards other registries, with private addresses allowed for layers.
 pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: Private) -> Injector {
     let limits = script::limits();
@@ -64,6 +67,7 @@ pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: 
         remote: stack::remote(&limits, private),
         registries,
         data_dir: scratch.path().join("data"),
+        max_bytes: MAX_BYTES,
         private,
         measures: Measures::new(),
     })

@@ -22,6 +22,11 @@ fn request(layer: &Layer, location: impl Into<String>) -> Request {
     }
 }
 
+/// Files in the spool.
+fn spooled(scratch: &Scratch) -> usize {
+    std::fs::read_dir(scratch.path().join("data/layers")).unwrap().count()
+}
+
 async fn message(injector: &Injector, request: Request) -> String {
     let error = injector.accept(request).await.unwrap_err();
     assert_eq!((error.code(), error.status()), (Code::ManifestInvalid, StatusCode::BAD_REQUEST));
@@ -39,7 +44,7 @@ async fn inline_layers_are_verified_and_spooled() {
     assert_eq!(std::fs::read(path).unwrap(), content);
     let gzip = format!("gzip:{}", STANDARD.encode(zlib(&content)));
     assert_eq!(injector.accept(request(&layer, gzip)).await.unwrap(), layer);
-    assert_eq!((injector.spool().count(), injector.spool().bytes()), (1, content.len() as u64));
+    assert_eq!(spooled(&scratch), 1);
     // A small text layer may come as a plain tar, deflated for the way only, or as zstd.
     let tar = tar_of("foo.txt", b"text");
     for (bytes, compression) in [(tar.clone(), Compression::None), (zstd(&tar), Compression::Zstd)] {
@@ -80,7 +85,53 @@ async fn inline_layers_that_are_not_what_they_promise() {
     let said = message(&injector, request(&junky, format!("data:{}", STANDARD.encode(&junk)))).await;
     assert_eq!(said, "Container layer has trailing garbage behind its compressed content");
     assert!(message(&injector, request(&layer, "data:???")).await.contains("base64"));
-    assert_eq!(injector.spool().count(), 0);
+    assert_eq!(spooled(&scratch), 0);
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_bytes() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let mut kept = 0;
+    let refused = loop {
+        // Names that differ, and content that does not compress.
+        let mut noise = Digest::sha256(format!("{kept}"));
+        let content: Vec<u8> = std::iter::repeat_with(|| {
+            noise = Digest::sha256(noise.raw());
+            noise.raw().to_vec()
+        })
+        .take(512)
+        .flatten()
+        .collect();
+        let (content, layer) = layer_of("noise", &content);
+        assert!(layer.size > 16_384);
+        let data = format!("data:{}", STANDARD.encode(&content));
+        match injector.accept(request(&layer, data)).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused.code(), refused.status().as_u16()), (Code::TooManyRequests, 429));
+    assert_eq!(refused.retry_after(), Some(RETRY));
+    assert_eq!((kept, spooled(&scratch)), (3, 3));
+    // A smaller one still fits.
+    let (content, layer) = layer_of("foo.txt", b"hello");
+    injector.accept(request(&layer, format!("data:{}", STANDARD.encode(&content)))).await.unwrap();
+}
+
+#[tokio::test]
+async fn inline_layers_take_turns_and_others_do_not_wait() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let (content, layer) = layer_of("foo.txt", b"hello");
+    let inline = request(&layer, format!("data:{}", STANDARD.encode(&content)));
+    let turns = [injector.measures().turn().await, injector.measures().turn().await];
+    let mut waiting = std::pin::pin!(injector.accept(inline));
+    let soon = Duration::from_millis(50);
+    assert!(tokio::time::timeout(soon, waiting.as_mut()).await.is_err());
+    injector.accept(request(&layer, "https://example.com/x")).await.unwrap();
+    drop(turns);
+    assert_eq!(waiting.await.unwrap(), layer);
 }
 
 #[tokio::test]
