@@ -1,5 +1,6 @@
 //! Serves injected layers.
 
+use super::kept::Kept;
 use super::measures::{Measures, blocking};
 use super::respond::{self, Want};
 use super::spool::Spool;
@@ -39,6 +40,8 @@ pub struct Parts {
     pub registries: Arc<Registries>,
     /// `wave.data-dir`; inline layers are kept in its subfolder `layers`.
     pub data_dir: PathBuf,
+    /// The operator's layers.
+    pub kept: Kept,
     /// `wave.tokens.max-bytes`, for the inline layers.
     pub max_bytes: u64,
     /// `wave.allow-private-layers`.
@@ -81,7 +84,10 @@ impl Injector {
         };
         let span = span.as_ref();
         match &layer.source {
-            Source::File(path) => self.local(layer, path, verb, span).await,
+            Source::File(path) => {
+                let kept = self.parts.kept.path(&layer.digest);
+                self.local(layer, kept.as_deref().unwrap_or(path), verb, span).await
+            }
             Source::Spooled => self.local(layer, &self.spool.path(&layer.digest), verb, span).await,
             _ if verb == Verb::Head => Ok(respond::whole(layer, Body::empty())),
             Source::Url(url) => self.url(layer, url, span).await,

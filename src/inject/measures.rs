@@ -6,7 +6,8 @@ use crate::oci::Digest;
 use moka::future::Cache;
 use std::collections::HashSet;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,8 +18,8 @@ pub type Verdict = Result<Measured, Refusal>;
 /// All verdicts. A clone shares them.
 #[derive(Clone, Debug)]
 pub struct Measures {
-    /// By path, length and time of change.
-    files: Cache<(PathBuf, u64, SystemTime), Verdict>,
+    /// By device, number, length and time of change: a file keeps its verdict under every name it has.
+    files: Cache<(u64, u64, u64, SystemTime), Verdict>,
     /// By digest: a fact about content that was seen to have it, wherever it came from.
     contents: Cache<Digest, Verdict>,
     /// What is being measured while it streams.
@@ -61,7 +62,7 @@ impl Measures {
     /// Measures the file at `path`, unless it was and has not changed since. The outer error is that of reading.
     pub async fn file(&self, path: &Path) -> io::Result<Verdict> {
         let metadata = tokio::fs::metadata(path).await?;
-        let key = (path.to_path_buf(), metadata.len(), metadata.modified()?);
+        let key = (metadata.dev(), metadata.ino(), metadata.len(), metadata.modified()?);
         let path = path.to_path_buf();
         let work = async { blocking(move || measure::file(&path)).await? };
         self.files.try_get_with(key, work).await.map_err(again)
@@ -163,6 +164,9 @@ mod tests {
         std::fs::write(&path, vec![b'x'; content.len()]).unwrap();
         std::fs::File::open(&path).unwrap().set_modified(modified).unwrap();
         measures.file(&path).await.unwrap().unwrap().keeps(&layer).unwrap();
+        let other = scratch.path().join("other");
+        std::fs::rename(&path, &other).unwrap();
+        measures.file(&other).await.unwrap().unwrap().keeps(&layer).unwrap();
         std::fs::write(&path, b"x").unwrap();
         assert_eq!(measures.file(&path).await.unwrap(), Err(Refusal::NotTar));
         std::fs::remove_file(&path).unwrap();

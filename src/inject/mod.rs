@@ -9,6 +9,7 @@ pub mod blob;
 mod checked;
 mod decode;
 pub mod descriptor;
+pub mod kept;
 pub mod location;
 pub mod measure;
 pub mod measures;
@@ -22,6 +23,7 @@ mod testing;
 
 pub use accept::Request;
 pub use blob::{Injector, Parts};
+pub use kept::Kept;
 pub use location::Location;
 pub use measure::Measured;
 pub use measures::{Measures, Verdict};

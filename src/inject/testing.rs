@@ -1,6 +1,6 @@
 //! Parts of the tests of this folder: small layers, and what serves them.
 
-use super::{Injector, Measures, Parts};
+use super::{Injector, Kept, Measures, Parts};
 use crate::grant::{Layer, Source};
 use crate::oci::{Compression, Digest};
 use crate::scratch::Scratch;
@@ -67,6 +67,7 @@ pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: 
         remote: stack::remote(&limits, private),
         registries,
         data_dir: scratch.path().join("data"),
+        kept: Kept::open(scratch.path().join("data/default")).unwrap(),
         max_bytes: MAX_BYTES,
         private,
         measures: Measures::new(),

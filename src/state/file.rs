@@ -13,6 +13,7 @@ use crate::pull::Image;
 use crate::rewrite::Derivation;
 use redb::ReadableDatabase as _;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -63,6 +64,13 @@ impl State {
     /// The grants that were in the file when it was opened. They are handed over once.
     pub fn load_grants(&self) -> Vec<(Key, Grant)> {
         std::mem::take(&mut *self.0.grants.lock().expect("nothing panics while it holds this"))
+    }
+
+    /// The digests of all layers of the operator's that a grant or root may still lead to. Looks at every recipe;
+    /// blocking, for the start.
+    pub fn file_layers(&self) -> Result<BTreeSet<Digest>, Error> {
+        let found = self.0.store.with(|database| tables::file_layers(&database.begin_read()?));
+        found.map_err(|error| unavailable().with_source(error))
     }
 
     /// Writes a grant.

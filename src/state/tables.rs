@@ -4,13 +4,13 @@
 use super::Root;
 use super::record::{GrantRecord, Key, RootRecord, hash, place};
 use crate::auth::AccessId;
-use crate::grant::{Grant, Recipe};
+use crate::grant::{Grant, Recipe, Source};
 use crate::oci::{Digest, Host, Repository};
 use redb::{
     Database, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
     WriteTransaction,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Layout of the records below; another number is refused.
@@ -202,6 +202,17 @@ pub(super) fn grants(read: &ReadTransaction) -> Result<Vec<(Key, Grant)>> {
         all.push((*key.value(), record.grant(recipe)));
     }
     Ok(all)
+}
+
+/// The digests of all layers that were read from a file of the operator's and that a recipe still names.
+pub(super) fn file_layers(read: &ReadTransaction) -> Result<BTreeSet<Digest>> {
+    let mut found = BTreeSet::new();
+    for row in read.open_table(RECIPES)?.iter()? {
+        let recipe: Recipe = serde_json::from_slice(row?.1.value()).map_err(corrupt)?;
+        let layers = recipe.layers.iter().filter(|layer| matches!(layer.source, Source::File(_)));
+        found.extend(layers.map(|layer| layer.digest));
+    }
+    Ok(found)
 }
 
 fn put_recipe(write: &WriteTransaction, recipe: &Recipe) -> Result<Key> {

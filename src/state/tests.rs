@@ -184,6 +184,20 @@ async fn recipes_go_with_the_last_that_needs_them() {
 }
 
 #[tokio::test]
+async fn files_of_the_operator_are_named_as_long_as_a_root_leads_to_them() {
+    let dir = Scratch::new();
+    let state = open(&dir);
+    put(&state, "inline", &["inline"], at(900)).await;
+    assert!(state.file_layers().unwrap().is_empty());
+    let file = recipe(Source::File("/x".into()));
+    let (root, layer) = (root_named("anonymous", "base", &file), file.layers[0].digest);
+    state.put_roots(vec![Digest::sha256("index")], root, file, at(0)).await.unwrap();
+    assert_eq!(state.file_layers().unwrap(), [layer].into());
+    state.sweep(at(1001)).await.unwrap();
+    assert!(state.file_layers().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn concurrent_writers_share_commits() {
     let dir = Scratch::new();
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();

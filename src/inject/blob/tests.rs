@@ -137,6 +137,19 @@ async fn a_file_that_went_away_or_changed_is_our_fault() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_kept_is_served_whatever_takes_its_place() {
+    let scratch = Scratch::new();
+    let injector = local(&scratch);
+    for (content, layer) in [large(&scratch), small(&scratch)] {
+        let Source::File(path) = &layer.source else { panic!("a file") };
+        injector.parts.kept.take(path).unwrap().keep(layer.digest).unwrap();
+        std::fs::rename(scratch.write("new", "another layer"), path).unwrap();
+        let (status, _, body) = taken(get(&injector, &layer, &Conditions::default()).await.unwrap()).await;
+        assert_eq!((status, body), (200, Bytes::from(content)));
+    }
+}
+
+#[tokio::test]
 async fn a_file_cut_while_it_streams_breaks_the_body() {
     let scratch = Scratch::new();
     let injector = local(&scratch);

@@ -67,6 +67,15 @@ impl Proxy {
         Proxy::run(self.config, self.dir).await
     }
 
+    /// Packs another default layer over the one it was started with, as `wave pack` does: each file is replaced.
+    pub fn repack(&self, layer: &TinyLayer, entrypoint: &[&str]) {
+        let new = scratch_in(self.dir.path());
+        layer.write(new.path(), entrypoint);
+        for name in ["layer.tar.gzip", "layer.json"] {
+            std::fs::rename(new.path().join(name), self.dir.path().join(name)).expect("one file system");
+        }
+    }
+
     /// A URL on the public listener.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -100,6 +109,10 @@ impl Proxy {
 
 fn scratch() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
+}
+
+fn scratch_in(dir: &std::path::Path) -> TempDir {
+    tempfile::tempdir_in(dir).expect("a scratch folder")
 }
 
 fn write(dir: &TempDir, config: &str) -> PathBuf {

@@ -223,6 +223,7 @@ async fn a_source_that_breaks_off_breaks_the_body() {
         remote: tower::util::BoxCloneSyncService::new(remote),
         registries,
         data_dir: scratch.path().join("data"),
+        kept: Kept::open(scratch.path().join("data/default")).unwrap(),
         max_bytes: 0,
         private: Private::Refused,
         measures: Measures::new(),
