@@ -7,7 +7,7 @@ use crate::cache::{Derivations, Tags};
 use crate::config::{Config, Server};
 use crate::control::{Control, Parts as ControlParts};
 use crate::grant::{Grants, Recipe, ResolveLayer, Resolver};
-use crate::inject::{self, Injector, Measures};
+use crate::inject::{self, Injector, Kept, Measures};
 use crate::net::{self, Certificates, Drain, Ended, Limits, Listener, Watch};
 use crate::pull::Serve;
 use crate::pull::serve::Parts;
@@ -87,22 +87,24 @@ impl App {
     /// Opens the state, loads the default layer, builds the stacks and binds the listeners.
     pub async fn bind(config: Config, metrics: Metrics, level: Level) -> Result<App, StartError> {
         let data_dir = &config.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
         let state = State::open(data_dir, &config.cache).map_err(|error| StartError(error.to_string()))?;
         let measures = Measures::new();
+        let kept = Kept::open(data_dir.join("default"));
+        let kept = kept.map_err(|error| StartError::at(data_dir.display(), error))?;
         let default = match &config.layer_path {
             Some(path) => {
-                let loaded = inject::descriptor::load(path, &measures).await;
+                let loaded = inject::descriptor::load(path, &measures, &kept).await;
                 loaded.map_err(|error| StartError(error.to_string()))?
             }
             None => Recipe::default(),
         };
+        forget(&kept, &state, &default)?;
         let grants = Grants::load(state.clone(), &config.tokens, &default);
         let (drain, watch) = Drain::new();
         let draining = Arc::new(AtomicBool::new(false));
         let registries = Arc::new(Registries::new(&config.registries));
         let http = stack::http(&config.upstream, &registries);
-        let injector = injector(&config, &registries, http.clone(), measures)?;
+        let injector = injector(&config, &registries, http.clone(), measures, kept)?;
         let wiring = Wiring {
             registries,
             http,
@@ -175,11 +177,22 @@ impl App {
     }
 }
 
+/// Drops the layers of earlier starts that no image served before leads to.
+fn forget(kept: &Kept, state: &State, default: &Recipe) -> Result<(), StartError> {
+    if kept.digests().iter().all(|digest| default.layer(digest).is_some()) {
+        return Ok(());
+    }
+    let needed = state.file_layers().map_err(|error| StartError::at("state", error))?;
+    let forgotten = kept.retain(|digest| default.layer(digest).is_some() || needed.contains(digest));
+    forgotten.map_err(|error| StartError::at("kept layers", error))
+}
+
 fn injector(
     config: &Config,
     registries: &Arc<Registries>,
     http: Http,
     measures: Measures,
+    kept: Kept,
 ) -> Result<Injector, StartError> {
     let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
     let parts = inject::Parts {
@@ -187,6 +200,8 @@ fn injector(
         remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
         data_dir: config.data_dir.clone(),
+        kept,
+        max_bytes: config.tokens.max_bytes,
         private,
         measures,
     };

@@ -18,7 +18,7 @@ pub trait Admit<R> {
 }
 
 /// A number of permits for everybody. Clones share them.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     permits: Arc<Semaphore>,
     size: usize,

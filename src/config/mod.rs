@@ -43,7 +43,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `wave.layer-path`: the `layer.json` of the default layer; `None` when the default path does not exist.
     pub layer_path: Option<PathBuf>,
-    /// `wave.allow-anonymous`: may callers without an account or access token mint tokens and pull?
+    /// `wave.allow-anonymous`: may callers without an account mint tokens and pull?
     pub allow_anonymous: bool,
     /// `wave.allow-private-layers`: may layer URLs use http and private addresses?
     pub allow_private_layers: bool,
@@ -59,7 +59,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// `wave.rate-limit`.
     pub rate: Rate,
-    /// `tower.api.endpoint`, when a platform is configured.
+    /// `tower.api.endpoint`, when a platform is configured. Nothing asks it yet.
     pub platform: Option<Url>,
     /// `wave.log`.
     pub log: Log,

@@ -133,6 +133,8 @@ fn mistakes_between_keys() {
     check("wave.server.tls.bind: ':1'\n", "wave.server.tls.certificate: is missing");
     check("wave.server.tls: {bind: ':9090', key: k, certificate: c}\n", "is taken by wave.server.bind");
     check("wave.allow-anonymous: false\n", "nobody would be served");
+    // No access token is looked at, so a platform lets nobody in.
+    check("wave.allow-anonymous: false\ntower.api.endpoint: 'https://a.io'\n", "nobody would be served");
     check(&format!("wave.accounts: {{'a:b': {hash}}}\n"), "is not a user name");
     check("wave.server.head-deadline: 5s\n", "is not longer than wave.upstream.connect-timeout");
     let registry = |text: &str, part: &str| check(&format!("wave.registries.a.io: {{{text}}}\n"), part);
@@ -225,6 +227,9 @@ fn risks_are_noted() {
     assert!(forwards(&["a.io", "b.io"]).contains(several));
     assert!(notes("wave.registries.a.io.insecure: true").contains("insecure: is true"));
     assert!(notes("wave.admin.bind: ':9'").contains("is not loopback"));
+    assert!(
+        notes("tower.api.endpoint: 'https://a.io'").contains("tower.api.endpoint: known, but not enabled")
+    );
     assert!(notes("wave.allow-private-layers: true").contains("private addresses for anyone"));
     assert!(notes(&format!("{open}wave.registries.a.io.anonymous: false")).contains("nobody can use it"));
     assert!(notes(&format!("{open}wave.registries.a.io.url: 'http://b.io'")).contains("sent in clear"));

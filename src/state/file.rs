@@ -12,6 +12,8 @@ use crate::oci::{Digest, Host, Repository};
 use crate::pull::Image;
 use crate::rewrite::Derivation;
 use redb::ReadableDatabase as _;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -54,6 +56,8 @@ impl State {
             max_roots: limits.max_roots as u64,
             root_ttl: u64::try_from(limits.root_ttl.as_millis()).unwrap_or(u64::MAX),
             gauges: Gauges::new(),
+            // An earlier process may have ended between a removal and a sweep.
+            orphans: Cell::new(true),
         };
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;
@@ -70,6 +74,13 @@ impl State {
     /// What tells callers apart by their own credentials; the same as long as the file lives.
     pub fn access_key(&self) -> AccessKey {
         self.0.access_key.clone()
+    }
+
+    /// The digests of all layers of the operator's that a grant or root may still lead to. Looks at every recipe;
+    /// blocking, for the start.
+    pub fn file_layers(&self) -> Result<BTreeSet<Digest>, Error> {
+        let found = self.0.store.with(|database| tables::file_layers(&database.begin_read()?));
+        found.map_err(|error| unavailable().with_source(error))
     }
 
     /// Writes a grant.

@@ -4,7 +4,7 @@
 use super::Root;
 use super::record::{GrantRecord, Key, RootRecord, hash, place};
 use crate::auth::{AccessId, AccessKey};
-use crate::grant::{Grant, Recipe};
+use crate::grant::{Grant, Recipe, Source};
 use crate::oci::{Digest, Host, Repository};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use redb::{
     Database, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
     WriteTransaction,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Layout of the records below; another number is refused.
@@ -167,8 +167,8 @@ pub(super) fn trim_roots(write: &WriteTransaction, before: u64, limit: u64) -> R
     Ok(removed)
 }
 
-/// Removes recipes that neither a grant nor a root needs.
-pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<()> {
+/// Removes recipes that neither a grant nor a root needs. Returns how many went. Looks at every grant and root.
+pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<u64> {
     let mut needed: HashSet<Key> = HashSet::new();
     for row in write.open_table(GRANTS)?.iter()? {
         needed.insert(*row?.1.value().0);
@@ -176,8 +176,10 @@ pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<()> {
     for row in write.open_table(ROOTS)?.iter()? {
         needed.insert(*row?.1.value().0);
     }
-    write.open_table(RECIPES)?.retain(|key, _| needed.contains(key))?;
-    Ok(())
+    let mut recipes = write.open_table(RECIPES)?;
+    let before = recipes.len()?;
+    recipes.retain(|key, _| needed.contains(key))?;
+    Ok(before - recipes.len()?)
 }
 
 /// The root a served digest came from.
@@ -217,6 +219,17 @@ pub(super) fn grants(read: &ReadTransaction) -> Result<Vec<(Key, Grant)>> {
         all.push((*key.value(), record.grant(recipe)));
     }
     Ok(all)
+}
+
+/// The digests of all layers that were read from a file of the operator's and that a recipe still names.
+pub(super) fn file_layers(read: &ReadTransaction) -> Result<BTreeSet<Digest>> {
+    let mut found = BTreeSet::new();
+    for row in read.open_table(RECIPES)?.iter()? {
+        let recipe: Recipe = serde_json::from_slice(row?.1.value()).map_err(corrupt)?;
+        let layers = recipe.layers.iter().filter(|layer| matches!(layer.source, Source::File(_)));
+        found.extend(layers.map(|layer| layer.digest));
+    }
+    Ok(found)
 }
 
 fn put_recipe(write: &WriteTransaction, recipe: &Recipe) -> Result<Key> {

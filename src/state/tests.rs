@@ -1,8 +1,8 @@
-use super::scratch::Scratch;
 use super::*;
 use crate::config;
 use crate::grant::{Grant, Layer, Recipe, Source, Token};
 use crate::oci::{Code, Compression};
+use crate::scratch::Scratch;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -204,6 +204,20 @@ async fn recipes_go_with_the_last_that_needs_them() {
 }
 
 #[tokio::test]
+async fn files_of_the_operator_are_named_as_long_as_a_root_leads_to_them() {
+    let dir = Scratch::new();
+    let state = open(&dir);
+    put(&state, "inline", &["inline"], at(900)).await;
+    assert!(state.file_layers().unwrap().is_empty());
+    let file = recipe(Source::File("/x".into()));
+    let (root, layer) = (root_named("anonymous", "base", &file), file.layers[0].digest);
+    state.put_roots(vec![Digest::sha256("index")], root, file, at(0)).await.unwrap();
+    assert_eq!(state.file_layers().unwrap(), [layer].into());
+    state.sweep(at(1001)).await.unwrap();
+    assert!(state.file_layers().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn concurrent_writers_share_commits() {
     let dir = Scratch::new();
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
@@ -233,6 +247,33 @@ async fn a_root_written_again_at_once_costs_no_commit() {
         put(&state, "base", &["index"], at(second)).await;
     }
     assert!(handle.render().contains("wave_state_commits_total 1\n"), "{}", handle.render());
+}
+
+#[tokio::test]
+async fn a_sweep_that_finds_nothing_costs_no_commit() {
+    let dir = Scratch::new();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let state = metrics::with_local_recorder(&recorder, || open(&dir));
+    let commits = |count: u64| {
+        let rendered = handle.render();
+        assert!(rendered.contains(&format!("wave_state_commits_total {count}\n")), "{rendered}");
+    };
+    put(&state, "base", &["index"], at(0)).await;
+    state.put_grant([7; 32], grant(&recipe(Source::Url("https://x/y".into())))).await.unwrap();
+    for second in 0..5 {
+        state.sweep(at(second)).await.unwrap();
+    }
+    commits(2);
+    state.delete_grants(vec![[7; 32]]).await.unwrap();
+    commits(3);
+    for second in 0..5 {
+        state.sweep(at(second)).await.unwrap();
+    }
+    // One for the recipe that the grant left behind.
+    commits(4);
+    state.sweep(at(2000)).await.unwrap();
+    commits(5);
 }
 
 #[test]

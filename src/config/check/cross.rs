@@ -1,5 +1,6 @@
 //! What no section sees alone.
 
+use super::super::inert::LATER;
 use super::super::reader::Reader;
 use super::super::{Config, Registry};
 use std::net::SocketAddr;
@@ -28,11 +29,15 @@ fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
 }
 
 fn callers(config: &Config, read: &mut Reader) {
-    let nobody_known = config.accounts.is_empty() && config.platform.is_none();
+    if config.platform.is_some() {
+        read.note("tower.api.endpoint", LATER);
+    }
+    let nobody_known = config.accounts.is_empty();
     if !config.allow_anonymous && nobody_known {
-        let message =
-            "is false, and there are no wave.accounts and no tower.api.endpoint: nobody would be served";
-        read.problem("wave.allow-anonymous", message);
+        read.problem(
+            "wave.allow-anonymous",
+            "is false, and there are no wave.accounts: nobody would be served",
+        );
     }
     let open = config.allow_anonymous && reachable(config);
     for (host, registry) in config.registries.listed.iter().filter(|(_, r)| r.credentials.is_some()) {
@@ -42,8 +47,7 @@ fn callers(config: &Config, read: &mut Reader) {
             read.note(format!("wave.registries.{host}"), message);
         }
         if !registry.anonymous && nobody_known {
-            let message =
-                "is false, and there are no wave.accounts and no tower.api.endpoint: nobody can use it";
+            let message = "is false, and there are no wave.accounts: nobody can use it";
             read.note(format!("wave.registries.{host}.anonymous"), message);
         }
     }

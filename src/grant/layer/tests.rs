@@ -3,9 +3,9 @@ use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::oci::Digest;
 use crate::pull::{Conditions, Verb};
+use crate::scratch::Scratch;
 use crate::secret::Secret;
 use crate::state::State;
-use crate::state::scratch::Scratch;
 use std::time::Duration;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 

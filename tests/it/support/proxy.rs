@@ -2,7 +2,7 @@
 
 use super::{TinyLayer, Upstream};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -72,6 +72,15 @@ impl Proxy {
         Proxy::run(change(self.config), self.dir).await
     }
 
+    /// Packs another default layer over the one it was started with, as `wave pack` does: each file is replaced.
+    pub fn repack(&self, layer: &TinyLayer, entrypoint: &[&str]) {
+        let new = scratch_in(self.dir.path());
+        layer.write(new.path(), entrypoint);
+        for name in ["layer.tar.gzip", "layer.json"] {
+            std::fs::rename(new.path().join(name), self.dir.path().join(name)).expect("one file system");
+        }
+    }
+
     /// A URL on the public listener.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -80,6 +89,11 @@ impl Proxy {
     /// Where its configuration, its data and its default layer are.
     pub fn folder(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// A URL on the admin listener.
@@ -107,7 +121,11 @@ fn scratch() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
-fn write(dir: &TempDir, config: &str) -> std::path::PathBuf {
+fn scratch_in(dir: &std::path::Path) -> TempDir {
+    tempfile::tempdir_in(dir).expect("a scratch folder")
+}
+
+fn write(dir: &TempDir, config: &str) -> PathBuf {
     let path = dir.path().join("config.yml");
     std::fs::write(&path, config).expect("a scratch folder takes it");
     path

@@ -1,7 +1,7 @@
 //! Layers behind URLs and in registries, over loopback.
 
 use super::*;
-use crate::inject::scratch::gzip;
+use crate::inject::testing::gzip;
 use crate::oci::{Compression, Digest};
 use crate::upstream::script::{Script, answer, limits};
 use crate::{config, stack};
@@ -224,6 +224,8 @@ async fn a_source_that_breaks_off_breaks_the_body() {
         remote: tower::util::BoxCloneSyncService::new(remote),
         registries,
         data_dir: scratch.path().join("data"),
+        kept: Kept::open(scratch.path().join("data/default")).unwrap(),
+        max_bytes: 0,
         private: Private::Refused,
         measures: Measures::new(),
     })
