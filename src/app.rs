@@ -230,6 +230,7 @@ impl Wiring {
             injector: injector.clone(),
             state: state.clone(),
             document_limit: config.upstream.document_limit,
+            list_limit: config.upstream.list_limit,
         });
         let resolver = Resolver {
             grants: grants.clone(),

@@ -11,6 +11,7 @@ use crate::grant::{Layer, Recipe, Source};
 use crate::oci::path::Path;
 use crate::oci::{Compression, Digest, Family, Platform};
 use crate::pull::Spans;
+use crate::pull::range::Asked;
 use crate::rewrite::fields::Doc;
 use crate::rewrite::{
     DOCUMENT_LIMIT, Refusal, Spliced, config as configs, index as indexes, manifest as manifests,
@@ -96,6 +97,8 @@ pub fn path(data: &[u8]) {
 pub fn range(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let etag = HeaderValue::from_static("\"x\"");
+    let asked = Asked::parse(&value);
+    assert_eq!(asked.and_then(|asked| Asked::parse(&asked.header())), asked, "asked for as it was meant");
     for total in [0, 1, 1000, u64::MAX] {
         if let Spans::Part(span) = Spans::of(Some(&value), None, &etag, total) {
             assert!(span.bytes.start < span.bytes.end && span.bytes.end <= total);

@@ -76,10 +76,14 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// `max-connections`: open client connections, both listeners together.
     pub max_connections: usize,
+    /// `max-connections-per-address`: those of one client address.
+    pub max_connections_per_address: usize,
     /// `max-requests`: requests in flight, bodies included.
     pub max_requests: usize,
-    /// `header-timeout`: from accept, or the previous response, to the end of the request head.
+    /// `header-timeout`: from accept, or the TLS handshake, to the end of the first request's head.
     pub header_timeout: Duration,
+    /// `idle-timeout`: from a response to the end of the next request's head.
+    pub idle_timeout: Duration,
     /// `tls-timeout`: for a TLS handshake.
     pub tls_timeout: Duration,
     /// `head-deadline`: from the request to the head of our response.
@@ -213,6 +217,8 @@ pub struct Upstream {
     pub retry_delay: Duration,
     /// `document-limit`: bytes of a manifest, index or config.
     pub document_limit: usize,
+    /// `list-limit`: bytes of a page of tags or referrers.
+    pub list_limit: usize,
     /// `proxy`: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment.
     pub proxy: Proxy,
 }

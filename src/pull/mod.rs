@@ -2,6 +2,7 @@
 
 mod discover;
 mod head;
+mod media;
 pub mod range;
 pub mod request;
 pub mod respond;
@@ -9,5 +10,5 @@ pub mod serve;
 mod stream;
 
 pub use range::{Span, Spans};
-pub use request::{Conditions, Demand, Fetch, Image, Place, Pull, Scoped, Verb, What};
+pub use request::{Conditions, Demand, Fetch, Image, Place, Pull, Scoped, Spelt, Verb, What};
 pub use serve::Serve;

@@ -1,8 +1,9 @@
 //! What is not ours: manifests and blobs as upstream has them.
 
 use super::head::{self, head};
+use super::range::{Asked, is_one_part};
 use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
-use super::{Conditions, Fetch, Scoped, Verb, What};
+use super::{Conditions, Fetch, Scoped, Verb, What, media};
 use crate::body::{Body, Expect, bounded};
 use crate::config::Verify;
 use crate::error::Error;
@@ -40,13 +41,12 @@ pub(super) async fn manifest(
             return Ok(response);
         }
     }
-    // An upstream without HEAD, or whose HEAD lacks digest or length, is asked for the content instead.
+    // An upstream without HEAD, or whose HEAD lacks digest, length or type, is asked for the content instead.
     let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, accept(scoped))).await?;
     let (parts, body) = response.into_parts();
     let content = bounded(body, limit).await?;
     let digest = verified(&content, &parts.headers, reference)?;
-    let media = parts.headers.get(header::CONTENT_TYPE).cloned();
-    Ok(document(&content, media.unwrap_or(headers::OCTET_STREAM), &digest, verb, conditions))
+    Ok(document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions))
 }
 
 /// A blob as it streams from upstream.
@@ -66,16 +66,20 @@ pub(super) async fn blob(
         return Ok(head::blob(digest, head::size(upstream, scoped, digest).await?));
     }
     let mut forwarded = HeaderMap::new();
-    // A blob never changes under its digest, so `If-Range` is decided here and not sent on.
-    if let Some(range) = &conditions.range
-        && conditions.if_range.as_ref().is_none_or(|version| *version == etag)
-    {
-        forwarded.insert(header::RANGE, range.clone());
+    // A blob never changes under its digest, so `If-Range` is decided here and not sent on. Several ranges would be
+    // answered with a content of another type, so they are ignored here as they are for what we hold.
+    let asked = conditions.range.as_ref().and_then(Asked::parse);
+    let asked = asked.filter(|_| conditions.if_range.as_ref().is_none_or(|version| *version == etag));
+    if let Some(asked) = asked {
+        forwarded.insert(header::RANGE, asked.header());
     }
     let redirects = scoped.registry.redirects();
     let request = Fetch { redirects, ..fetch(scoped, What::Blob(*digest), Verb::Get, forwarded) };
     let response = upstream.clone().oneshot(request).await?;
     let (parts, body) = response.into_parts();
+    if parts.status == StatusCode::PARTIAL_CONTENT && !(asked.is_some() && is_one_part(&parts.headers)) {
+        return Err(Error::bad_gateway("upstream sent other parts of a blob than were asked for"));
+    }
     if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
         // Upstream's own body is not relayed: some registries declare a length that they do not send.
         let total = parts.headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
@@ -147,14 +151,14 @@ fn known_head(
         return None;
     }
     let length = head.headers().get(header::CONTENT_LENGTH)?.clone();
+    let media = media::stated(head.headers())?;
     if unmodified(conditions, &headers::etag_value(&digest)) {
         return Some(not_modified(&digest));
     }
     let mut response = Response::new(Body::empty());
     let fields = response.headers_mut();
     identity(fields, &digest);
-    let media = head.headers().get(header::CONTENT_TYPE).cloned();
-    fields.insert(header::CONTENT_TYPE, media.unwrap_or(headers::OCTET_STREAM));
+    fields.insert(header::CONTENT_TYPE, media);
     fields.insert(header::CONTENT_LENGTH, length);
     Some(response)
 }

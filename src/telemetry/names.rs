@@ -73,7 +73,9 @@ metrics_table! {
     CONNECTIONS_ACCEPTED = "wave_connections_accepted_total", Counter, Count, ["listener"],
         "Client connections accepted.";
     CONNECTIONS_CLOSED = "wave_connections_closed_total", Counter, Count, ["listener", "reason"],
-        "Client connections by why they ended: `done`, `error`, `silent`, `wrong-protocol`, `handshake`, `aborted`.";
+        "Client connections by why they ended: `done`, `silent` (no request in time), `stalled` (nothing was read), `malformed`, `too-large`, `incomplete`, `wrong-protocol`, `handshake`, `aborted` (by our end) or `error`.";
+    CONNECTIONS_REFUSED = "wave_connections_refused_total", Counter, Count, ["listener"],
+        "Client connections closed at once because their address had too many.";
     STALLED = "wave_client_stalls_total", Counter, Count, [],
         "HTTP/2 streams reset because the client had stopped reading; over HTTP/1 the kernel ends the connection.";
     ACCEPT_ERRORS = "wave_accept_errors_total", Counter, Count, ["listener"],

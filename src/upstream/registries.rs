@@ -15,7 +15,7 @@ use url::Url;
 pub struct Registry {
     /// Its name in image references.
     pub host: Host,
-    /// The label in metrics: a configured name, or `other`. Never a host that a request named.
+    /// The label in metrics: the configured alias, or `other`. Never a host.
     pub alias: Arc<str>,
     /// Where it is spoken to.
     pub endpoint: Endpoint,
@@ -95,11 +95,7 @@ impl Registry {
             (None, Some(url)) => Endpoint::Http(url.clone()),
             (None, None) => Endpoint::Http(natural(host)),
         };
-        let alias = match (&policy.alias, listed) {
-            (Some(alias), _) => alias.as_str().into(),
-            (None, true) => host.as_str().into(),
-            (None, false) => "other".into(),
-        };
+        let alias = policy.alias.as_deref().unwrap_or("other").into();
         Registry { host: host.clone(), alias, endpoint, listed, policy: policy.clone() }
     }
 
@@ -138,6 +134,20 @@ mod tests {
         assert_eq!(endpoint("quay.io"), "https://quay.io/");
         assert_eq!(endpoint("localhost:5000"), "http://localhost:5000/");
         assert_eq!(endpoint("[::1]:5000"), "http://[::1]:5000/");
+    }
+
+    #[test]
+    fn a_label_is_an_alias_and_never_a_host() {
+        let mut config = config::Registries::default();
+        let alias = Some("quay".to_string());
+        config.listed.insert("quay.io".parse().unwrap(), config::Registry { alias, ..Default::default() });
+        config.listed.insert("internal.example".parse().unwrap(), config::Registry::default());
+        let registries = Registries::new(&config);
+        let label = |host: &str| registries.find(&host.parse().unwrap()).unwrap().alias.to_string();
+        assert_eq!(label("quay.io"), "quay");
+        for host in ["internal.example", "docker.io", "unlisted.example"] {
+            assert_eq!(label(host), "other", "{host}");
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ mod tests {
             "tags/list?n=5&last=a%26b%3Dc",
         );
         check(
-            What::Referrers { subject: digest, artifact_type: Some("a/b+c".into()), more: vec![] },
+            What::Referrers { subject: digest, artifact_type: Some("a/b+c".into()), skip: 0, more: vec![] },
             &format!("referrers/{digest}?artifactType=a%2Fb%2Bc"),
         );
     }

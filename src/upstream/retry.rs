@@ -34,9 +34,10 @@ pub trait Charged: Clone {
     fn peer(&self) -> &str;
 }
 
+/// Each listed registry has a budget of its own; the others share one.
 impl Charged for Fetch {
     fn peer(&self) -> &str {
-        &self.registry.alias
+        if self.registry.listed { self.registry.host.as_str() } else { "other" }
     }
 }
 

@@ -138,6 +138,7 @@ pub(crate) fn limits() -> config::Upstream {
         attempts: 3,
         retry_delay: Duration::from_millis(1),
         document_limit: 4096,
+        list_limit: 4096,
         proxy: config::Proxy::default(),
     }
 }

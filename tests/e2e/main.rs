@@ -17,4 +17,5 @@ mod routes;
 mod soak;
 mod state;
 mod stop;
+mod tags;
 mod upstreams;

@@ -7,6 +7,8 @@ mod discovery;
 mod errors;
 mod metrics;
 mod pull;
+mod ranges;
+mod rate;
 mod restart;
 mod support;
 mod tidy;

@@ -19,7 +19,10 @@ pub(super) static KEYS: [Key; 15] = [
     ),
     Key::unset("wave.registries.<host>.username", "the operator's user at this registry"),
     Key::secret("wave.registries.<host>.password", "and password or token; may be `{file: PATH}`"),
-    Key::unset("wave.registries.<host>.alias", "a short first path component and metric label"),
+    Key::unset(
+        "wave.registries.<host>.alias",
+        "a short first path component, and the label in metrics (`other` without one)",
+    ),
     Key::told(
         "wave.registries.<host>.url",
         "`https://<host>`, http for loopback",

@@ -2,7 +2,7 @@ use super::*;
 use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::oci::Digest;
-use crate::pull::{Conditions, Verb};
+use crate::pull::{Conditions, Spelt, Verb};
 use crate::scratch::Scratch;
 use crate::secret::Secret;
 use crate::state::State;
@@ -54,6 +54,10 @@ fn name(text: &str) -> Repository {
     text.parse().unwrap()
 }
 
+fn spelt(text: &str) -> Spelt {
+    Spelt { text: text.into(), host: text.parse().unwrap() }
+}
+
 fn now() -> SystemTime {
     SystemTime::now()
 }
@@ -85,10 +89,10 @@ async fn plain_names_get_the_default_recipe() {
     };
     check(Place::Default(name("busybox")), "docker.io", "library/busybox");
     check(Place::Default(name("a/b")), "docker.io", "a/b");
-    check(Place::Named("quay.io".parse().unwrap(), name("busybox")), "quay.io", "busybox");
-    check(Place::Named("ghcr.io".parse().unwrap(), name("a/b")), "ghcr.io", "a/b");
-    check(Place::Mirror("index.docker.io".parse().unwrap(), name("busybox")), "docker.io", "library/busybox");
-    let error = scope(Place::Mirror("ghcr.io".parse().unwrap(), name("a/b"))).unwrap_err();
+    check(Place::Named(spelt("quay.io"), name("busybox")), "quay.io", "busybox");
+    check(Place::Named(spelt("ghcr.io"), name("a/b")), "ghcr.io", "a/b");
+    check(Place::Mirror(spelt("index.docker.io"), name("busybox")), "docker.io", "library/busybox");
+    let error = scope(Place::Mirror(spelt("ghcr.io"), name("a/b"))).unwrap_err();
     assert_eq!(error.code(), Code::NameUnknown);
 }
 
@@ -141,7 +145,7 @@ async fn whose_credentials_are_used() {
     let forward = config::Registry { forward_credentials: true, ..policy.clone() };
     let house = house(&[("quay.io", policy), ("ghcr.io", forward)]);
     let user = |host: &str, credentials: Option<&Credentials>| {
-        let mut pull = pull(Place::Named(host.parse().unwrap(), name("a/b")), "latest");
+        let mut pull = pull(Place::Named(spelt(host), name("a/b")), "latest");
         pull.caller.credentials = credentials.cloned();
         let scoped = house.resolver.scope(pull, now()).unwrap();
         scoped.access.credentials().map(|found| found.username.clone())

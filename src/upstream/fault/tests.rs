@@ -32,7 +32,8 @@ async fn each_refusal_has_its_code() {
     check(latest(), 429, (429, Code::TooManyRequests)).await;
     check(latest(), 400, (400, Code::ManifestInvalid)).await;
     check(latest(), 405, (502, Code::Unavailable)).await;
-    let referrers = What::Referrers { subject: Digest::sha256("x"), artifact_type: None, more: vec![] };
+    let referrers =
+        What::Referrers { subject: Digest::sha256("x"), artifact_type: None, skip: 0, more: vec![] };
     check(referrers, 405, (405, Code::Unsupported)).await;
     check(latest(), 418, (502, Code::Unavailable)).await;
     check(latest(), 500, (502, Code::Unavailable)).await;

@@ -163,7 +163,7 @@ async fn referrers_of_a_subject() {
     let (one, two) = (dir.blob(refers("a/one").to_string()), dir.blob(refers("a/two").to_string()));
     dir.index(&[(subject, None), (one, None), (two, None)]);
     let ask = async |kind: Option<&str>| {
-        let what = What::Referrers { subject, artifact_type: kind.map(Into::into), more: vec![] };
+        let what = What::Referrers { subject, artifact_type: kind.map(Into::into), skip: 0, more: vec![] };
         let response = dir.get(what).await.unwrap();
         assert_eq!(header(&response, "content-type"), "application/vnd.oci.image.index.v1+json");
         let filters = response.headers().contains_key(headers::FILTERS_APPLIED);

@@ -99,3 +99,19 @@ async fn an_outage_spends_the_budget_of_one_peer() {
     assert!(again.decide("quay", Verdict::Promising(None)).is_none());
     assert!(again.decide("ghcr", Verdict::Promising(None)).is_some());
 }
+
+#[test]
+fn each_listed_registry_is_a_peer() {
+    use crate::upstream::Registries;
+    use crate::upstream::script::latest;
+    let mut config = config::Registries::default();
+    let host = |name: &str| name.parse::<crate::oci::Host>().unwrap();
+    config.listed.insert(host("a.example"), config::Registry::default());
+    config.listed.insert(host("b.example"), config::Registry::default());
+    let registries = Registries::new(&config);
+    let peer = |name| {
+        crate::upstream::script::fetch(&registries.find(&host(name)).unwrap(), latest()).peer().to_string()
+    };
+    assert_ne!(peer("a.example"), peer("b.example"));
+    assert_eq!(peer("c.example"), peer("d.example"));
+}

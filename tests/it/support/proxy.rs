@@ -47,9 +47,19 @@ impl Proxy {
 
     /// The same with a default layer.
     pub async fn augmenting(upstream: &Upstream, layer: &TinyLayer, entrypoint: &[&str]) -> Proxy {
+        Proxy::augmenting_with(upstream, layer, entrypoint, "").await
+    }
+
+    /// The same with a default layer and more keys of `wave`.
+    pub async fn augmenting_with(
+        upstream: &Upstream,
+        layer: &TinyLayer,
+        entrypoint: &[&str],
+        wave: &str,
+    ) -> Proxy {
         let dir = scratch();
         let path = layer.write(dir.path(), entrypoint);
-        let text = text(upstream.address, "", "", &dir)
+        let text = text(upstream.address, "", wave, &dir)
             .replace("layer-path: none", &format!("layer-path: {}", path.display()));
         Proxy::run(text, dir).await
     }
