@@ -6,6 +6,7 @@ use crate::body::{Body, bounded};
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Code, Digest, MediaType, Reference, headers};
+use crate::rewrite::{Referrer, provenance};
 use crate::upstream::Upstream;
 use http::{HeaderMap, HeaderValue, Response, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -50,21 +51,24 @@ pub(super) async fn tags(upstream: &Upstream, scoped: &Scoped) -> Result<Respons
     Ok(response)
 }
 
+/// The referrers of something of ours, which has none upstream: what was done to the image.
+pub(super) fn own_referrers(scoped: &Scoped, own: Option<Referrer>) -> Response<Body> {
+    let artifact_type = match &scoped.pull.wish {
+        What::Referrers { artifact_type, .. } => artifact_type.as_deref(),
+        _ => None,
+    };
+    let entries = own.map(|referrer| provenance::referrer(referrer.digest, referrer.size));
+    filtered(entries.into_iter().collect(), artifact_type)
+}
+
 /// The referrers of a manifest (distribution-spec, "Listing Referrers"): upstream's, else those under the tag of
-/// the fallback schema, else none. A manifest of ours has none upstream.
-pub(super) async fn referrers(
-    upstream: &Upstream,
-    scoped: &Scoped,
-    ours: bool,
-) -> Result<Response<Body>, Error> {
+/// the fallback schema, else none.
+pub(super) async fn referrers(upstream: &Upstream, scoped: &Scoped) -> Result<Response<Body>, Error> {
     let what = scoped.pull.wish.clone();
     let What::Referrers { subject, artifact_type, .. } = &what else {
         return Err(Error::internal("referrers were expected"));
     };
     let (subject, artifact_type) = (*subject, artifact_type.clone());
-    if ours {
-        return Ok(filtered(Vec::new(), artifact_type.as_deref()));
-    }
     let mut accept = HeaderMap::new();
     accept.insert(header::ACCEPT, MediaType::OciIndex.header());
     match upstream.clone().oneshot(fetch(scoped, what, Verb::Get, accept)).await {
