@@ -51,7 +51,7 @@ impl<'a> Descriptor<'a> {
     /// embedded, which must equal it.
     pub fn refer(&self, content: &Spliced) -> Vec<Edit> {
         let mut edits = vec![
-            self.places[0].replace(quoted(&content.digest.to_string())),
+            self.places[0].replace(format!("\"{}\"", content.digest)),
             self.places[1].replace(content.size().to_string()),
         ];
         edits.extend(self.data.map(|data| data.replace(quoted(&STANDARD.encode(&content.bytes)))));

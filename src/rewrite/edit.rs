@@ -1,6 +1,6 @@
 //! Edits: what becomes of a value, a member, the end of a container.
 
-use super::fields::{Fields, Member, SPACE, Value, quoted};
+use super::fields::{Fields, Member, SPACE, Value};
 use std::ops::Range;
 
 /// The bytes of `span` become `text`.
@@ -47,9 +47,9 @@ impl Value<'_> {
 }
 
 impl<const N: usize> Fields<'_, N> {
-    /// Puts `"name":value` pairs at the end of the object; `None` when there are none.
+    /// Puts `"name":value` pairs at the end of the object; `None` when there are none. Names need no escapes.
     pub fn insert(&self, pairs: &[(&str, String)]) -> Option<Edit> {
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}:{value}", quoted(name))).collect();
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         self.whole.append(&pairs)
     }
 }

@@ -138,7 +138,12 @@ impl<'a> Value<'a> {
         }
         let mut fields = Fields { members: [None; N], whole: self };
         for node in inner(nodes, self.node) {
-            let name = self.doc.part(nodes[node as usize].name);
+            let Node { name: (start, end), odd, .. } = nodes[node as usize];
+            // Most names are of no interest, and of no wanted length.
+            if !odd && wanted.iter().all(|wanted| wanted.len() != (end - start) as usize) {
+                continue;
+            }
+            let name = self.doc.part((start, end));
             let Some(index) = find(name, &wanted, names)? else { continue };
             let member = Member { value: self.doc.value(nodes, node), name };
             if fields.members[index].replace(member).is_some() {
@@ -146,6 +151,14 @@ impl<'a> Value<'a> {
             }
         }
         Ok(fields)
+    }
+
+    /// How many items the array called `name` has.
+    pub fn count(self, name: &'static str) -> Result<usize, Refusal> {
+        match &self.doc.finder {
+            Finder::Scan(nodes) if self.text.starts_with('[') => Ok(inner(nodes, self.node).count()),
+            _ => Ok(self.array(name)?.len()),
+        }
     }
 
     /// The items of the array called `name`.

@@ -19,8 +19,9 @@ pub struct Entry {
     pub size: u64,
     /// For which platform, if it says so. The image's config knows better.
     pub platform: Option<Platform>,
-    /// The manifest it attests, when it is an attestation (BuildKit, attestation-storage.md).
-    pub attests: Option<String>,
+    /// The manifest it attests, when it is an attestation (BuildKit, attestation-storage.md) of something that has a
+    /// digest.
+    pub attests: Option<Digest>,
     /// Does it say that it is an artifact?
     pub is_artifact: bool,
 }
@@ -30,7 +31,7 @@ pub type Replacements = BTreeMap<Digest, Spliced>;
 
 /// The entries of an index, in order.
 pub fn read(doc: &Doc<'_>) -> Result<Vec<Entry>, Refusal> {
-    parts(doc)?.1.into_iter().map(|value| entry(value).map(|(entry, _)| entry)).collect()
+    parts(doc)?.1.into_iter().map(entry).collect()
 }
 
 /// The index with every entry that refers to a replaced document referring to its replacement, without the
@@ -38,12 +39,11 @@ pub fn read(doc: &Doc<'_>) -> Result<Vec<Entry>, Refusal> {
 /// what the base referred to. Order and everything else stay.
 pub fn apply(doc: &Doc<'_>, replacements: &Replacements, limit: usize) -> Result<Spliced, Refusal> {
     let (fields, elements) = parts(doc)?;
-    let attested: Vec<String> = replacements.keys().map(Digest::to_string).collect();
     let mut edits = Vec::new();
     let mut kept = false;
     for (place, own) in elements.iter().copied().enumerate() {
-        let (Entry { digest, attests, .. }, descriptor) = entry(own)?;
-        if attests.is_some_and(|subject| attested.contains(&subject)) {
+        let fields = own.object(ENTRY, Names::Folded)?;
+        if attests(&fields)?.is_some_and(|subject| replacements.contains_key(&subject)) {
             // The comma that goes with it is the one in front, or behind while nothing is in front.
             let own = own.span();
             let span = match (kept, elements.get(place + 1)) {
@@ -55,7 +55,8 @@ pub fn apply(doc: &Doc<'_>, replacements: &Replacements, limit: usize) -> Result
             continue;
         }
         kept = true;
-        if let Some(replacement) = digest.and_then(|digest| replacements.get(&digest)) {
+        let descriptor = Descriptor::of(&fields)?;
+        if let Some(replacement) = descriptor.digest.and_then(|digest| replacements.get(&digest)) {
             edits.extend(descriptor.refer(replacement));
         }
     }
@@ -80,26 +81,20 @@ fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Vec<Value<'a>>), Refusa
     Ok((fields, entries))
 }
 
-fn entry(value: Value<'_>) -> Result<(Entry, Descriptor<'_>), Refusal> {
-    let names = ["mediaType", "digest", "size", "data", "platform", "annotations", "artifactType"];
-    let fields = value.object(names, Names::Folded)?;
+const ENTRY: [&str; 7] = ["mediaType", "digest", "size", "data", "platform", "annotations", "artifactType"];
+
+fn entry(value: Value<'_>) -> Result<Entry, Refusal> {
+    let fields = value.object(ENTRY, Names::Folded)?;
     let descriptor = Descriptor::of(&fields)?;
-    let platform = fields.value(4).map(platform).transpose()?;
-    let unknown = platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown");
-    let attests = match fields.value(5) {
-        Some(annotations) if unknown => attests(annotations)?,
-        _ => None,
-    };
     let artifact = fields.value(6).map(|value| value.string("artifactType")).transpose()?;
-    let entry = Entry {
+    Ok(Entry {
         media: descriptor.kind(),
         digest: descriptor.digest,
         size: descriptor.size,
-        platform,
-        attests,
-        is_artifact: unknown || artifact.is_some_and(|kind| !kind.is_empty()),
-    };
-    Ok((entry, descriptor))
+        platform: fields.value(4).map(platform).transpose()?,
+        attests: attests(&fields)?,
+        is_artifact: is_unknown(&fields)? || artifact.is_some_and(|kind| !kind.is_empty()),
+    })
 }
 
 /// The platform an object names.
@@ -115,11 +110,28 @@ pub(super) fn named<const N: usize>(fields: &Fields<'_, N>) -> Result<Platform, 
     Ok(Platform::new(&os.unwrap_or_default(), &architecture.unwrap_or_default(), variant.as_deref()))
 }
 
-fn attests(annotations: Value<'_>) -> Result<Option<String>, Refusal> {
+/// Is it for the platform `unknown/unknown`, as attestations are?
+fn is_unknown(entry: &Fields<'_, 7>) -> Result<bool, Refusal> {
+    let Some(platform) = entry.value(4) else { return Ok(false) };
+    let fields = platform.object(["os", "architecture"], Names::Folded)?;
+    for (index, name) in ["os", "architecture"].into_iter().enumerate() {
+        let Some(value) = fields.value(index) else { return Ok(false) };
+        if value.string(name)? != "unknown" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn attests(entry: &Fields<'_, 7>) -> Result<Option<Digest>, Refusal> {
+    let Some(annotations) = entry.value(5) else { return Ok(None) };
+    if !is_unknown(entry)? {
+        return Ok(None);
+    }
     let names = ["vnd.docker.reference.type", "vnd.docker.reference.digest"];
     let fields = annotations.object(names, Names::Exact)?;
     match (fields.value(0), fields.value(1)) {
-        (Some(_), Some(digest)) => Ok(Some(digest.string("annotations")?.into_owned())),
+        (Some(_), Some(digest)) => Ok(digest.string("annotations")?.parse().ok()),
         _ => Ok(None),
     }
 }

@@ -47,7 +47,8 @@ struct Parts<'a> {
     config: Descriptor<'a>,
     /// `layers` as written.
     whole: Value<'a>,
-    layers: Vec<Value<'a>>,
+    /// How many layers there are.
+    count: usize,
 }
 
 const NAMES: [&str; 9] = [
@@ -65,25 +66,26 @@ const BASE_NAMES: [&str; 2] = ["org.opencontainers.image.base.digest", "org.open
 
 /// Reads a manifest.
 pub fn read<'a>(doc: &'a Doc<'a>) -> Result<Manifest<'a>, Refusal> {
-    let Parts { fields, config, layers, .. } = parts(doc)?;
+    let Parts { fields, config, whole, count } = parts(doc)?;
     let artifact = fields.value(2).map(|value| value.string("artifactType")).transpose()?;
     let mut is_image = artifact.is_none_or(|kind| kind.is_empty()) && config.kind().is_config();
-    for layer in layers.iter().copied() {
+    let layers = if whole.is_null() { Vec::new() } else { whole.array("layers")? };
+    for layer in layers {
         is_image &= is_rootfs_layer(&Descriptor::read(layer)?.media);
     }
-    Ok(Manifest { config, layers: layers.len(), is_image })
+    Ok(Manifest { config, layers: count, is_image })
 }
 
 /// How many layers a manifest has.
 pub fn count(doc: &Doc<'_>) -> Result<usize, Refusal> {
-    Ok(parts(doc)?.layers.len())
+    Ok(parts(doc)?.count)
 }
 
 /// The manifest with layers appended, the config replaced, its base named (OCI) and `subject` removed: the changed
 /// image is no referrer of what the base referred to.
 pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
-    let Parts { fields, config, whole, layers } = parts(doc)?;
-    let count = layers.len() + change.layers.len();
+    let Parts { fields, config, whole, count } = parts(doc)?;
+    let count = count + change.layers.len();
     if count > super::LAYER_LIMIT {
         return Err(Refusal::Layers(count));
     }
@@ -93,7 +95,7 @@ pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced
     edits.extend(whole.extend(&added));
     edits.extend(fields.member(5).map(Member::remove));
     if change.family == Family::Oci {
-        let values = [quoted(&change.base.digest.to_string()), quoted(change.base.name)];
+        let values = [format!("\"{}\"", change.base.digest), quoted(change.base.name)];
         match fields.value(6) {
             Some(text) => {
                 // A map: its keys have case, and nothing folds to them.
@@ -109,7 +111,7 @@ pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced
             }
             None => {
                 let [digest, name] = values;
-                let text = format!("{{{}:{digest},{}:{name}}}", quoted(BASE_NAMES[0]), quoted(BASE_NAMES[1]));
+                let text = format!("{{\"{}\":{digest},\"{}\":{name}}}", BASE_NAMES[0], BASE_NAMES[1]);
                 match fields.member(6) {
                     Some(null) => edits.push(null.value.replace(text)),
                     None => edits.extend(fields.insert(&[("annotations", text)])),
@@ -130,11 +132,11 @@ fn parts<'a>(doc: &'a Doc<'a>) -> Result<Parts<'a>, Refusal> {
     }
     let config = Descriptor::read(fields.value(3).ok_or(Refusal::Missing("config"))?)?;
     let whole = fields.member(4).ok_or(Refusal::Missing("layers"))?.value;
-    let layers = if whole.is_null() { Vec::new() } else { whole.array("layers")? };
-    if layers.len() > super::LAYER_LIMIT {
-        return Err(Refusal::Layers(layers.len()));
+    let count = if whole.is_null() { 0 } else { whole.count("layers")? };
+    if count > super::LAYER_LIMIT {
+        return Err(Refusal::Layers(count));
     }
-    Ok(Parts { fields, config, whole, layers })
+    Ok(Parts { fields, config, whole, count })
 }
 
 /// The family a manifest's appended layers follow: that of the manifest, whatever its other layers are.

@@ -3,6 +3,7 @@
 //! Iterative and bounded in depth; nothing is decoded, nothing is copied. What passes here parses everywhere: lone
 //! surrogates, control characters in strings, leading zeros and anything behind the value are refused.
 
+use super::DEPTH_LIMIT;
 use super::refusal::Refusal;
 
 /// Where one value lies; offsets are bytes of the document.
@@ -10,6 +11,8 @@ use super::refusal::Refusal;
 pub(super) struct Node {
     /// The name in front of a member's value, without its quotes; empty for other values.
     pub name: (u32, u32),
+    /// Is the name spelt with an escape, or with a character outside of ASCII?
+    pub odd: bool,
     /// The value as written.
     pub value: (u32, u32),
     /// The node behind this value and all values in it.
@@ -21,7 +24,8 @@ pub(super) struct Node {
 pub(super) fn scan(text: &str) -> Result<Vec<Node>, Refusal> {
     // A guess: descriptors and history entries have a value for every thirty to sixty bytes.
     let nodes = Vec::with_capacity(text.len() / 32 + 8);
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0, nodes, open: [0; super::DEPTH_LIMIT], depth: 0 };
+    let mut scan =
+        Scan { bytes: text.as_bytes(), at: 0, nodes, open: [0; DEPTH_LIMIT], depth: 0, objects: 0 };
     scan.document()?;
     Ok(scan.nodes)
 }
@@ -30,30 +34,40 @@ struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     nodes: Vec<Node>,
-    /// The containers that the place is in, outermost first.
-    open: [u32; super::DEPTH_LIMIT],
+    /// The nodes of the containers that the place is in, outermost first.
+    open: [u32; DEPTH_LIMIT],
     depth: usize,
+    /// Which of them are objects: a bit each, the innermost lowest.
+    objects: u64,
 }
+
+/// A member's name, or none.
+#[derive(Clone, Copy)]
+struct Name {
+    span: (u32, u32),
+    odd: bool,
+}
+
+const NO_NAME: Name = Name { span: (0, 0), odd: false };
 
 impl Scan<'_> {
     fn document(&mut self) -> Result<(), Refusal> {
-        let mut name = (0, 0);
+        let mut name = NO_NAME;
         loop {
             self.space();
             let start = self.at;
             match self.next() {
                 Some(opening @ (b'{' | b'[')) => {
-                    if self.depth == self.open.len() {
-                        return Err(Refusal::Depth);
-                    }
-                    self.open[self.depth] = self.note(name, start);
+                    let place = self.note(name, start);
+                    *self.open.get_mut(self.depth).ok_or(Refusal::Depth)? = place;
                     self.depth += 1;
+                    self.objects = self.objects << 1 | u64::from(opening == b'{');
                     self.space();
                     // The closing bracket is two behind the opening one in ASCII.
                     if self.peek() == Some(opening + 2) {
                         self.close();
                     } else {
-                        name = if opening == b'{' { self.name()? } else { (0, 0) };
+                        name = if opening == b'{' { self.name()? } else { NO_NAME };
                         continue;
                     }
                 }
@@ -70,34 +84,34 @@ impl Scan<'_> {
         }
     }
 
-    /// What follows a value: the name of the next member, `(0, 0)` in front of an item, or the end of the document.
-    fn behind(&mut self) -> Result<Option<(u32, u32)>, Refusal> {
+    /// What follows a value: the name of the next member, none in front of an item, or the end of the document.
+    fn behind(&mut self) -> Result<Option<Name>, Refusal> {
         loop {
             self.space();
-            let Some(inner) = self.depth.checked_sub(1) else {
+            if self.depth == 0 {
                 return if self.at == self.bytes.len() { Ok(None) } else { Err(Refusal::Syntax) };
-            };
-            let opening = self.bytes[self.nodes[self.open[inner] as usize].value.0 as usize];
-            match self.peek() {
-                Some(b',') => {
+            }
+            match (self.peek(), self.objects & 1 == 1) {
+                (Some(b','), true) => {
                     self.at += 1;
-                    return if opening == b'{' {
-                        self.space();
-                        self.name().map(Some)
-                    } else {
-                        Ok(Some((0, 0)))
-                    };
+                    self.space();
+                    return self.name().map(Some);
                 }
-                Some(closing) if closing == opening + 2 => self.close(),
+                (Some(b','), false) => {
+                    self.at += 1;
+                    return Ok(Some(NO_NAME));
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => self.close(),
                 _ => return Err(Refusal::Syntax),
             }
         }
     }
 
     /// Notes a value that starts at `start` and ends here; the end of a container is set when it closes.
-    fn note(&mut self, name: (u32, u32), start: usize) -> u32 {
+    fn note(&mut self, name: Name, start: usize) -> u32 {
         let place = self.nodes.len() as u32;
-        self.nodes.push(Node { name, value: (start as u32, self.at as u32), next: place + 1 });
+        let Name { span: name, odd } = name;
+        self.nodes.push(Node { name, odd, value: (start as u32, self.at as u32), next: place + 1 });
         place
     }
 
@@ -105,20 +119,22 @@ impl Scan<'_> {
     fn close(&mut self) {
         self.at += 1;
         self.depth -= 1;
+        self.objects >>= 1;
         let next = self.nodes.len() as u32;
         let node = &mut self.nodes[self.open[self.depth] as usize];
         (node.value.1, node.next) = (self.at as u32, next);
     }
 
-    /// Passes a member's name and colon; the span of the name.
-    fn name(&mut self) -> Result<(u32, u32), Refusal> {
+    /// Passes a member's name and colon.
+    fn name(&mut self) -> Result<Name, Refusal> {
         self.expect(b'"')?;
         let start = self.at;
         self.string()?;
         let end = self.at - 1;
+        let odd = self.bytes[start..end].iter().any(|byte| *byte == b'\\' || !byte.is_ascii());
         self.space();
         self.expect(b':')?;
-        Ok((start as u32, end as u32))
+        Ok(Name { span: (start as u32, end as u32), odd })
     }
 
     /// Passes the rest of a value that is no container.

@@ -116,9 +116,9 @@ fn edits_of_members() {
     remove(r#"{"b":2 , "a":1 }"#, r#"{"b":2 }"#);
     remove(r#"{"b":2,"a":1,"c":3}"#, r#"{"b":2,"c":3}"#);
     remove(r#"{"b":2}"#, r#"{"b":2}"#);
-    let insert = |text, want| assert_eq!(run(text, |fields| fields.insert(&[("n\"", "0".into())])), want);
-    insert("{ }", r#"{"n\"":0 }"#);
-    insert(r#" {"b":2 } "#, r#" {"b":2,"n\"":0 } "#);
+    let insert = |text, want| assert_eq!(run(text, |fields| fields.insert(&[("n", "0".into())])), want);
+    insert("{ }", r#"{"n":0 }"#);
+    insert(r#" {"b":2 } "#, r#" {"b":2,"n":0 } "#);
 }
 
 #[test]
