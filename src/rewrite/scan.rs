@@ -238,6 +238,12 @@ impl Scan<'_> {
 
     /// Passes white space (RFC 8259, 2).
     fn space(&mut self) {
+        // Indented documents have long runs of blanks, others mostly none.
+        if self.peek() == Some(b'\n') {
+            self.at += 1;
+            let blanks = self.bytes[self.at..].as_chunks::<4>().0.iter();
+            self.at += 4 * blanks.take_while(|blanks| **blanks == [b' '; 4]).count();
+        }
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
