@@ -102,6 +102,7 @@ async fn derive(image: Image) -> Result<Arc<Derivation>, Error> {
         media,
         size: 9,
         documents,
+        referrers: BTreeMap::new(),
         untouched: None,
         warning: None,
     }))

@@ -31,6 +31,7 @@ fn derivation(text: &'static str) -> Arc<Derivation> {
         media: MediaType::OciManifest,
         size: text.len() as u64,
         documents: BTreeMap::from([(Digest::sha256(text), document)]),
+        referrers: BTreeMap::new(),
         untouched: None,
         warning: None,
     })
