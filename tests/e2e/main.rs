@@ -8,6 +8,7 @@ mod support;
 
 mod crash;
 mod demo;
+mod log;
 mod objects;
 mod pulls;
 mod pulls_tls;

@@ -5,6 +5,7 @@
 mod corpus;
 mod discovery;
 mod errors;
+mod layers;
 mod metrics;
 mod pull;
 mod ranges;
