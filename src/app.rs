@@ -7,7 +7,7 @@ use crate::cache::{Derivations, Tags};
 use crate::config::{Config, Server};
 use crate::control::{Control, Parts as ControlParts};
 use crate::grant::{Grants, Recipe, ResolveLayer, Resolver};
-use crate::inject::{self, Injector, Measures};
+use crate::inject::{self, Injector, Kept, Measures};
 use crate::net::{self, Certificates, Drain, Ended, Limits, Listener, Watch};
 use crate::pull::Serve;
 use crate::pull::serve::Parts;
@@ -19,6 +19,7 @@ use crate::state::State;
 use crate::telemetry::{Level, Metrics, RecordLayer};
 use crate::upstream::Registries;
 use crate::upstream::guard::Private;
+use crate::upstream::outbound::Http;
 use futures_util::{Stream, StreamExt as _};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -73,6 +74,7 @@ struct Upkeep {
 /// What the stacks share.
 struct Wiring {
     registries: Arc<Registries>,
+    http: Http,
     state: State,
     grants: Grants,
     injector: Injector,
@@ -90,24 +92,28 @@ impl App {
     /// Opens the state, loads the default layer, builds the stacks and binds the listeners.
     pub async fn bind(config: Config, metrics: Metrics, level: Level) -> Result<App, StartError> {
         let data_dir = &config.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
-        let state =
-            State::open(data_dir, &config.cache).map_err(|error| StartError::Failure(error.to_string()))?;
+        let state = State::open(data_dir, &config.cache);
+        let state = state.map_err(|error| StartError::Failure(error.to_string()))?;
         let measures = Measures::new();
+        let kept = Kept::open(data_dir.join("default"));
+        let kept = kept.map_err(|error| StartError::at(data_dir.display(), error))?;
         let default = match &config.layer_path {
             Some(path) => {
-                let loaded = inject::descriptor::load(path, &measures).await;
+                let loaded = inject::descriptor::load(path, &measures, Some(&kept)).await;
                 loaded.map_err(|error| StartError::of("wave.layer-path", error))?
             }
             None => Recipe::default(),
         };
+        forget(&kept, &state, &default)?;
         let grants = Grants::load(state.clone(), &config.tokens, &default);
         let (drain, watch) = Drain::new();
         let draining = Arc::new(AtomicBool::new(false));
         let registries = Arc::new(Registries::new(&config.registries));
-        let injector = injector(&config, &registries, measures)?;
+        let http = stack::http(&config.upstream, &registries);
+        let injector = injector(&config, &registries, http.clone(), measures, kept)?;
         let wiring = Wiring {
             registries,
+            http,
             state: state.clone(),
             grants: grants.clone(),
             injector: injector.clone(),
@@ -185,24 +191,38 @@ pub async fn check(config: &Config) -> Result<(), Vec<StartError>> {
         wrong.push(StartError::of("wave.server.tls", error));
     }
     if let Some(path) = &config.layer_path
-        && let Err(error) = inject::descriptor::load(path, &Measures::new()).await
+        && let Err(error) = inject::descriptor::load(path, &Measures::new(), None).await
     {
         wrong.push(StartError::of("wave.layer-path", error));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
+/// Drops the layers of earlier starts that no image served before leads to.
+fn forget(kept: &Kept, state: &State, default: &Recipe) -> Result<(), StartError> {
+    if kept.digests().iter().all(|digest| default.layer(digest).is_some()) {
+        return Ok(());
+    }
+    let needed = state.file_layers().map_err(|error| StartError::at("state", error))?;
+    let forgotten = kept.retain(|digest| default.layer(digest).is_some() || needed.contains(digest));
+    forgotten.map_err(|error| StartError::at("kept layers", error))
+}
+
 fn injector(
     config: &Config,
     registries: &Arc<Registries>,
+    http: Http,
     measures: Measures,
+    kept: Kept,
 ) -> Result<Injector, StartError> {
     let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
     let parts = inject::Parts {
-        upstream: stack::upstream(&config.upstream, registries.clone()),
+        upstream: stack::upstream(&config.upstream, http),
         remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
         data_dir: config.data_dir.clone(),
+        kept,
+        max_bytes: config.tokens.max_bytes,
         private,
         measures,
     };
@@ -212,14 +232,16 @@ fn injector(
 impl Wiring {
     /// The stacks, from the bottom up.
     fn service(self, config: &Config) -> net::Service {
-        let Wiring { registries, state, grants, injector, default, draining } = self;
+        let Wiring { registries, http, state, grants, injector, default, draining } = self;
         let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
-        let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+        let accounts = Accounts::new(config.accounts.clone());
+        let gate = Arc::new(Gate::new(accounts, anonymous, &registries, state.access_key()));
 
         let upstream = injector.upstream();
-        let derivations = Derivations::new(config.cache.max_bytes);
+        let derivations = Derivations::new(config.cache.max_bytes, config.cache.root_ttl / 8);
+        let permits = Pool::new("derivations", config.cache.max_derivations);
         let rewrite = RewriteLayer::new(config.upstream.document_limit);
-        let derive = stack::derive(derivations.clone(), state.clone(), rewrite, upstream.clone());
+        let derive = stack::derive(derivations.clone(), permits, state.clone(), rewrite, upstream.clone());
 
         let serve = Serve::new(Parts {
             upstream,
@@ -243,7 +265,7 @@ impl Wiring {
             RateLayer::new(Rates::new(&config.rate)),
             serve,
         );
-        let login = stack::login(&config.upstream, &registries);
+        let login = stack::login(http);
         let control = Control::new(ControlParts {
             grants,
             state,

@@ -14,6 +14,7 @@ mod placeholder;
 mod problems;
 mod reader;
 mod relaxed;
+mod trusted;
 mod units;
 mod written;
 
@@ -21,6 +22,7 @@ pub use keys::{Fallback, Key, keys, markdown_table};
 pub use load::{Loaded, Source, parse_text};
 pub(crate) use load::{file_name, log_level, server_url};
 pub use problems::{Problems, Remark};
+pub use trusted::TrustedHost;
 
 use crate::auth::Credentials;
 use crate::oci::Host;
@@ -41,7 +43,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `wave.layer-path`: the `layer.json` of the default layer; `None` when the default path does not exist.
     pub layer_path: Option<PathBuf>,
-    /// `wave.allow-anonymous`: may callers without an account or access token mint tokens and pull?
+    /// `wave.allow-anonymous`: may callers without an account mint tokens and pull?
     pub allow_anonymous: bool,
     /// `wave.allow-private-layers`: may layer URLs use http and private addresses?
     pub allow_private_layers: bool,
@@ -57,7 +59,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// `wave.rate-limit`.
     pub rate: Rate,
-    /// `tower.api.endpoint`, when a platform is configured.
+    /// `tower.api.endpoint`, when a platform is configured. Nothing asks it yet.
     pub platform: Option<Url>,
     /// `wave.log`.
     pub log: Log,
@@ -146,7 +148,7 @@ pub struct Registry {
     /// `insecure`: accept any certificate.
     pub insecure: bool,
     /// `trusted-hosts`: further hosts for token realms and redirects; private addresses allowed.
-    pub trusted_hosts: Vec<Host>,
+    pub trusted_hosts: Vec<TrustedHost>,
     /// `anonymous`: may callers without an account use the operator's access?
     pub anonymous: bool,
     /// `forward-credentials`: use the caller's own Basic credentials upstream.
@@ -184,6 +186,8 @@ pub struct Tokens {
 pub struct Cache {
     /// `max-bytes`: rewritten documents in memory.
     pub max_bytes: u64,
+    /// `max-derivations`: images that are rewritten at the same time.
+    pub max_derivations: usize,
     /// `tag-ttl`: how long a tag is believed to stay where it was.
     pub tag_ttl: Duration,
     /// `max-roots`: durable roots kept.
@@ -203,7 +207,7 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// `pool-idle`: how long an unused connection is kept.
     pub pool_idle: Duration,
-    /// `max-requests`: in flight to one registry.
+    /// `max-requests`: in flight to one registry, and to all layer URLs.
     pub max_requests: usize,
     /// `max-redirects`: hops followed.
     pub max_redirects: usize,

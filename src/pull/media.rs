@@ -25,7 +25,7 @@ pub(super) fn of(content: &[u8], fields: &HeaderMap) -> Result<HeaderValue, Erro
         return Ok(stated);
     }
     let doc = Doc::new(content, content.len()).ok();
-    let own = doc.and_then(|doc| kind(None, doc).ok()?.ok());
+    let own = doc.and_then(|doc| kind(None, &doc).ok()?.ok());
     // Nothing that a browser would show: the content is a stranger's.
     let safe = |media: &MediaType| media.as_str().starts_with("application/");
     let media = own.filter(safe).or_else(|| media(fields).filter(safe));

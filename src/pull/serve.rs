@@ -9,7 +9,7 @@ use crate::grant::Recipe;
 use crate::inject::Injector;
 use crate::oci::{Digest, Reference, headers};
 use crate::pull::Demand;
-use crate::rewrite::{Derivation, Untouched};
+use crate::rewrite::{Derivation, Referrer};
 use crate::state::State;
 use crate::upstream::Upstream;
 use http::{HeaderValue, Response, header};
@@ -66,10 +66,10 @@ impl Service<Scoped> for Serve {
                 What::Manifest(Reference::Digest(digest)) => parts.manifest(&scoped, digest).await,
                 What::Blob(digest) => parts.blob(&scoped, digest).await,
                 What::Tags { .. } => discover::tags(&parts.upstream, &scoped, parts.list_limit).await,
-                What::Referrers { subject, .. } => {
-                    let ours = parts.find(&scoped, subject).await?.is_some();
-                    discover::referrers(&parts.upstream, &scoped, ours, parts.list_limit).await
-                }
+                What::Referrers { subject, .. } => match parts.find(&scoped, subject).await? {
+                    Some(ours) => discover::own_referrers(&scoped, ours.referrers(subject)),
+                    None => discover::referrers(&parts.upstream, &scoped, parts.list_limit).await,
+                },
             }?;
             if scoped.pull.verb == Verb::Head {
                 *response.body_mut() = Body::empty();
@@ -133,7 +133,8 @@ impl Parts {
         }
         let root = self.state.root(access, &grant.registry, &grant.repository, *digest).await?;
         let Some((root, recipe)) = root else { return Ok(None) };
-        if recipe.layer(digest).is_some() {
+        // Only the operator's layers are anybody's: see `state::digests`.
+        if root.demand == Demand::Default && recipe.layer(digest).is_some() {
             return Ok(Some(Ours::Injected(recipe)));
         }
         let derivation = self.derive(scoped, root.base, &recipe, root.demand).await?;
@@ -165,10 +166,8 @@ impl Parts {
 
     /// The root of a derivation as the answer to a tag.
     async fn root(&self, scoped: &Scoped, derivation: &Derivation) -> Result<Response<Body>, Error> {
-        // Artifacts and other systems' images pass untouched whoever asks; these two would be a silent surprise.
-        if let (Demand::Explicit, Some(why @ (Untouched::Schema1 | Untouched::Refused(_)))) =
-            (scoped.grant.demand, derivation.untouched)
-            && let Some(error) = why.refusal()
+        if scoped.grant.demand == Demand::Explicit
+            && let Some(error) = derivation.refusal()
         {
             return Err(error);
         }
@@ -203,6 +202,16 @@ enum Ours {
     Derived(Arc<Derivation>),
     /// A layer that a recipe injects.
     Injected(Arc<Recipe>),
+}
+
+impl Ours {
+    /// What refers to the digest this was found under.
+    fn referrers(&self, subject: &Digest) -> Option<Referrer> {
+        match self {
+            Ours::Derived(derivation) => derivation.referrers.get(subject).copied(),
+            Ours::Injected(_) => None,
+        }
+    }
 }
 
 /// `Warning: 299` (RFC 7234, 5.5), which clients show to their users.

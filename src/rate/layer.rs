@@ -86,7 +86,7 @@ fn root(response: &Response<Body>) -> Option<Digest> {
 fn children(response: &Response<Body>) -> Vec<Digest> {
     let entries = response.body().as_full().and_then(|content| {
         let doc = Doc::new(content, content.len()).ok()?;
-        index::read(doc).ok()
+        index::read(&doc).ok()
     });
     entries.into_iter().flatten().filter_map(|entry| entry.digest).collect()
 }

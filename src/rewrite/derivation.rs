@@ -20,8 +20,11 @@ pub struct Derivation {
     pub media: MediaType,
     /// Size of the root document in bytes.
     pub size: u64,
-    /// The documents that are ours: index, manifests, configs. Empty when nothing was changed.
+    /// The documents that are ours: index, manifests, configs, and the provenance of the first two. Empty when nothing
+    /// was changed.
     pub documents: BTreeMap<Digest, Document>,
+    /// What was done to each changed manifest and index, by its digest: the artifact manifest that refers to it.
+    pub referrers: BTreeMap<Digest, Referrer>,
     /// Why nothing was changed, when nothing was.
     pub untouched: Option<Untouched>,
     /// Something the user should know, as `Warning: 299` (RFC 7234, 5.5): platforms no layer fits.
@@ -35,6 +38,15 @@ pub struct Document {
     pub media: MediaType,
     /// Its bytes, whose digest it is filed under.
     pub bytes: Bytes,
+}
+
+/// A manifest that refers to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// Why an image passes as it is.
@@ -60,19 +72,22 @@ impl Derivation {
         let documents: usize = self.documents.values().map(|document| document.bytes.len() + 256).sum();
         documents as u64 + 512
     }
-}
 
-impl Untouched {
-    /// The error for somebody who asked for a change ([`Demand::Explicit`](crate::pull::Demand)): 400 `UNSUPPORTED`,
-    /// or 400 `MANIFEST_INVALID` for a refused document. `None` when no change was asked for.
-    pub fn refusal(self) -> Option<Error> {
-        match self {
-            Untouched::EmptyRecipe => None,
+    /// The error for somebody who asked for a change ([`Demand::Explicit`](crate::pull::Demand)) and does not get it:
+    /// 400 `UNSUPPORTED` for schema 1, 400 `MANIFEST_INVALID` for a refused document. Artifacts and the images of
+    /// other systems and platforms pass untouched whoever asks.
+    pub fn refusal(&self) -> Option<Error> {
+        match self.untouched? {
             Untouched::Refused(refusal) => Some(refusal.into()),
-            why => Some(
-                Error::new(Code::Unsupported, Side::Client, format!("the image cannot be changed: {why}"))
-                    .with_status(StatusCode::BAD_REQUEST),
-            ),
+            why @ Untouched::Schema1 => {
+                let message = format!("the image cannot be changed: {why}");
+                let error = Error::new(Code::Unsupported, Side::Client, message);
+                Some(error.with_status(StatusCode::BAD_REQUEST))
+            }
+            Untouched::EmptyRecipe
+            | Untouched::Artifact
+            | Untouched::OperatingSystem
+            | Untouched::Platform => None,
         }
     }
 }

@@ -39,7 +39,7 @@ impl Plan {
     ) -> Result<BTreeMap<Digest, Entry>, Refusal> {
         let mut nested = BTreeMap::new();
         for loaded in self.levels.last().expect("the root is a level") {
-            let entries = match Doc::new(&loaded.bytes, limit).and_then(index::read) {
+            let entries = match Doc::new(&loaded.bytes, limit).and_then(|doc| index::read(&doc)) {
                 Ok(entries) => entries,
                 Err(refusal) if self.levels.len() == 1 => return Err(refusal),
                 Err(refusal) => {
@@ -122,6 +122,7 @@ fn step(entry: &Entry, recipe: &Recipe, limit: usize) -> Step {
     match entry.digest {
         _ if entry.size > limit as u64 => Step::Leave(Refusal::Size(entry.size as usize).into()),
         None => Step::Leave(Refusal::Unverifiable.into()),
+        Some(digest) if digest.digester().is_none() => Step::Leave(Refusal::Unverifiable.into()),
         Some(digest) if is_index => Step::Index(digest),
         Some(digest) => Step::Image(digest),
     }

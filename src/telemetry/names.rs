@@ -112,6 +112,10 @@ metrics_table! {
         "Live container tokens.";
     GRANTS_BYTES = "wave_grants_bytes", Gauge, Bytes, [],
         "Recipes and inline layers of live container tokens.";
+    SPOOL_LAYERS = "wave_spool_layers", Gauge, Count, [],
+        "Inline layers on disk.";
+    SPOOL_BYTES = "wave_spool_bytes", Gauge, Bytes, [],
+        "Bytes of the inline layers on disk, those included that are being written.";
     STATE_GRANTS = "wave_state_grants", Gauge, Count, [],
         "Grants in the state file.";
     STATE_ROOTS = "wave_state_roots", Gauge, Count, [],

@@ -7,6 +7,8 @@
 mod support;
 
 mod crash;
+mod demo;
+mod log;
 mod objects;
 mod pulls;
 mod pulls_tls;
@@ -14,6 +16,7 @@ mod readme;
 mod rig;
 mod routes;
 mod soak;
+mod state;
 mod stop;
 mod tags;
 mod upstreams;

@@ -1,5 +1,6 @@
 //! The ways a name leads to a registry.
 
+use http::StatusCode;
 use serde_json::json;
 
 use crate::pulls::runs_augmented;
@@ -62,6 +63,10 @@ async fn a_registry_that_is_not_listed_is_not_served() {
     let registry = Registry::plain();
     let wave = Wave::before(&registry).start();
     let answer = wave.http().get("/v2/unlisted.test/library/hello/manifests/oci").await;
-    assert!(answer.status.is_client_error(), "{answer:?}");
-    assert!(answer.json()["errors"][0]["code"].is_string(), "{answer:?}");
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
+    assert_eq!(answer.json()["errors"][0]["code"], "DENIED", "{answer:?}");
+    let answer = wave.http().get("/v2/library/hello/manifests/oci?ns=unlisted.test").await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
+    assert_eq!(answer.json()["errors"][0]["code"], "NAME_UNKNOWN", "{answer:?}");
+    assert!(!registry.log().contains("/v2/library/hello/"));
 }

@@ -1,12 +1,9 @@
 //! The end of the process: what is under way is finished.
 
-use aws_lc_rs::digest::{Context, SHA256};
-use http::{Method, StatusCode};
-use http_body_util::BodyExt;
+use http::StatusCode;
 
-use crate::support::http::each_frame;
-use crate::support::images::hex;
 use crate::support::registry::Registry;
+use crate::support::slow::Slow;
 use crate::support::walk::walk;
 use crate::support::wave::Wave;
 
@@ -14,21 +11,16 @@ use crate::support::wave::Wave;
 async fn a_pull_under_way_is_finished() {
     let registry = Registry::plain();
     let wave = Wave::before(&registry).start();
-    let peer = wave.http();
-    let image = peer.get("/v2/library/large/manifests/oci").await.json();
-    let layer = image["layers"].as_array().and_then(|layers| layers.last()).expect("a layer");
-    let digest = layer["digest"].as_str().expect("a digest");
-    let response = peer.send(Method::GET, &format!("/v2/library/large/blobs/{digest}"), &[], "").await;
-    let mut body = response.into_body();
-    let first =
-        body.frame().await.expect("a first frame").expect("it is whole").into_data().expect("it is data");
-
-    // The rest is 50 MB, and we do not read on before the process has been told to end.
+    let (public, admin) = (wave.http(), wave.admin());
+    let slow = Slow::start(&public, "library/large", "oci").await;
     let ended = tokio::task::spawn_blocking(move || wave.stop());
-    let mut context = Context::new(&SHA256);
-    context.update(&first);
-    each_frame(body, |bytes| context.update(bytes)).await;
-    assert_eq!(hex(context.finish().as_ref()), digest);
+    // Not a byte more is read before the process has begun to end.
+    public.refuses().await;
+    let ready = admin.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.json()["reasons"], serde_json::json!(["draining"]));
+    assert!(!ended.is_finished());
+    slow.finish().await;
     let status = ended.await.expect("the process ends");
     assert!(status.success(), "{status}");
 }

@@ -182,14 +182,40 @@ async fn referrers_come_from_upstream_from_the_tag_or_are_none() {
 }
 
 #[tokio::test]
-async fn an_augmented_manifest_does_not_inherit_referrers() {
+async fn what_was_done_to_an_image_refers_to_it() {
     let upstream = Upstream::start().await;
-    Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let image = Image::push(&upstream, Some("v1"), "amd64", b"x");
     let tiny = TinyLayer::new("foo.txt", "hello");
     let proxy = Proxy::augmenting(&upstream, &tiny, &["/entry"]).await;
     let ours = get(&proxy.url("/v2/library/app/manifests/v1")).await;
-    let digest = ours.header("docker-content-digest");
+    let digest = ours.header("docker-content-digest").to_owned();
     let list = get(&proxy.url(&format!("/v2/library/app/referrers/{digest}"))).await;
-    assert_eq!(list.json()["manifests"], serde_json::json!([]));
+    let entries = list.json()["manifests"].as_array().unwrap().clone();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!(entry["artifactType"], "application/vnd.in-toto+json");
+    let by_type = |of: &str| format!("/v2/library/app/referrers/{digest}?artifactType={of}");
+    let same = get(&proxy.url(&by_type("application%2Fvnd.in-toto%2Bjson"))).await;
+    assert_eq!(same.json()["manifests"], list.json()["manifests"]);
+    assert_eq!(get(&proxy.url(&by_type("a%2Fb"))).await.json()["manifests"], serde_json::json!([]));
+    // Nobody asked upstream, which knows nothing of our digest; and a restart changes nothing.
     assert!(upstream.seen("/referrers/").is_empty());
+    let proxy = proxy.restart().await;
+
+    let verified = async |kind: &str, descriptor: &serde_json::Value| {
+        let digest = descriptor["digest"].as_str().unwrap();
+        let found = get(&proxy.url(&format!("/v2/library/app/{kind}/{digest}"))).await;
+        assert_eq!(found.status, 200);
+        assert_eq!(Digest::sha256(&found.body).to_string(), digest);
+        assert_eq!(descriptor["size"], found.body.len());
+        found
+    };
+    let artifact = verified("manifests", entry).await;
+    assert_eq!(artifact.header("content-type"), "application/vnd.oci.image.manifest.v1+json");
+    let artifact = artifact.json();
+    assert_eq!(artifact["subject"]["digest"], digest);
+    assert_eq!(&verified("blobs", &artifact["config"]).await.body[..], b"{}");
+    let statement = verified("blobs", &artifact["layers"][0]).await.json();
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    let base = &statement["predicate"]["buildDefinition"]["resolvedDependencies"][0];
+    assert_eq!(base["uri"], format!("oci://up.test/library/app@{}", image.manifest));
 }

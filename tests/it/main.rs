@@ -5,6 +5,7 @@
 mod corpus;
 mod discovery;
 mod errors;
+mod layers;
 mod metrics;
 mod process;
 mod pull;
@@ -14,3 +15,4 @@ mod restart;
 mod support;
 mod tidy;
 mod token;
+mod upstreams;

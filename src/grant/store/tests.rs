@@ -1,7 +1,7 @@
 use super::*;
 use crate::grant::Layer;
 use crate::oci::Compression;
-use crate::state::scratch::Scratch;
+use crate::scratch::Scratch;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -13,6 +13,7 @@ fn state(dir: &Scratch) -> State {
     let cache = config::Cache {
         max_bytes: 0,
         tag_ttl: Duration::ZERO,
+        max_derivations: 1,
         max_roots: 10,
         root_ttl: Duration::from_secs(10),
     };

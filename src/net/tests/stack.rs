@@ -2,7 +2,7 @@
 
 use super::support::{Rig, limits, rest};
 use crate::admission::Pool;
-use crate::auth::{Accounts, Anonymous, Gate};
+use crate::auth::{AccessKey, Accounts, Anonymous, Gate};
 use crate::body::Body;
 use crate::config::{self, Log, LogFormat};
 use crate::error::{BoxError, Error};
@@ -44,7 +44,7 @@ fn edge(pool: Pool) -> crate::net::Service {
     let control = service_fn(async |_: Request<Incoming>| {
         Err(Error::client(Code::NameUnknown, "there is no such page"))
     });
-    let gate = Gate::new(Accounts::default(), Anonymous::Allowed, &registries);
+    let gate = Gate::new(Accounts::default(), Anonymous::Allowed, &registries, AccessKey::new(&[0; 32]));
     let deadline = Duration::from_millis(500);
     stack::edge(RecordLayer::new(&log), pool, deadline, registries, Pong::new(Arc::new(gate)), pull, control)
 }

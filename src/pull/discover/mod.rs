@@ -4,7 +4,7 @@ mod link;
 mod referrers;
 mod tags;
 
-pub(in crate::pull) use referrers::referrers;
+pub(in crate::pull) use referrers::{own_referrers, referrers};
 pub(in crate::pull) use tags::tags;
 
 use crate::body::Body;

@@ -9,6 +9,7 @@ use crate::oci::{Code, Digest, MediaType, Reference, headers};
 use crate::pull::request::SKIP;
 use crate::pull::stream::fetch;
 use crate::pull::{Scoped, Verb, What};
+use crate::rewrite::{Referrer, provenance};
 use crate::upstream::Upstream;
 use http::{HeaderMap, HeaderValue, Response, header};
 use serde::{Deserialize, Serialize};
@@ -18,22 +19,23 @@ use tower::ServiceExt as _;
 /// Entries of one page of ours: what a client has to hold at a time, however many an upstream sends.
 const PAGE: usize = 1000;
 
+/// The referrers of something of ours, which has none upstream: what was done to the image.
+pub(in crate::pull) fn own_referrers(
+    scoped: &Scoped,
+    own: Option<Referrer>,
+) -> Result<Response<Body>, Error> {
+    let entries = own.map(|referrer| provenance::referrer(referrer.digest, referrer.size));
+    Ok(Asked::of(scoped)?.page(entries.into_iter().collect(), None))
+}
+
 /// The referrers of a manifest (distribution-spec, "Listing Referrers"): upstream's, else those under the tag of
-/// the fallback schema, else none. A manifest of ours has none upstream. `limit` is the largest page of an upstream,
-/// in bytes.
+/// the fallback schema, else none. `limit` is the largest page of an upstream, in bytes.
 pub(in crate::pull) async fn referrers(
     upstream: &Upstream,
     scoped: &Scoped,
-    ours: bool,
     limit: usize,
 ) -> Result<Response<Body>, Error> {
-    let What::Referrers { subject, artifact_type, skip, more } = &scoped.pull.wish else {
-        return Err(Error::internal("referrers were expected"));
-    };
-    let asked = Asked { scoped, subject, artifact_type: artifact_type.as_deref(), skip: *skip, more };
-    if ours {
-        return Ok(asked.page(Vec::new(), None));
-    }
+    let asked = Asked::of(scoped)?;
     let mut accept = HeaderMap::new();
     accept.insert(header::ACCEPT, MediaType::OciIndex.header());
     match upstream.clone().oneshot(fetch(scoped, scoped.pull.wish.clone(), Verb::Get, accept)).await {
@@ -45,7 +47,7 @@ pub(in crate::pull) async fn referrers(
         }
         // Registries without the referrers API answer anything from 400 to 405.
         Err(error) if error.status().is_client_error() && may_lack(&error) => {
-            Ok(asked.page(fallback(upstream, scoped, subject, limit).await?, None))
+            Ok(asked.page(fallback(upstream, scoped, asked.subject, limit).await?, None))
         }
         Err(error) => Err(error),
     }
@@ -115,7 +117,14 @@ struct Asked<'a> {
     more: &'a [(String, String)],
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    fn of(scoped: &'a Scoped) -> Result<Asked<'a>, Error> {
+        let What::Referrers { subject, artifact_type, skip, more } = &scoped.pull.wish else {
+            return Err(Error::internal("referrers were expected"));
+        };
+        Ok(Asked { scoped, subject, artifact_type: artifact_type.as_deref(), skip: *skip, more })
+    }
+
     fn tail(&self) -> String {
         format!("referrers/{}", self.subject)
     }

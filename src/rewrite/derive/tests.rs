@@ -10,6 +10,8 @@ use crate::upstream::Registries;
 use http::Response;
 use std::sync::{Arc, Mutex};
 
+mod provenance;
+
 const LIMIT: usize = 64 << 10;
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -176,7 +178,7 @@ async fn an_index_and_its_images() {
     let root = store.index(&[(amd, "linux/amd64"), (arm, "linux/arm64"), (amd, "linux/amd64")]);
     let done = store.derive(root, &recipe(&[])).await.unwrap();
     verify(&done);
-    assert_eq!((done.base, done.documents.len(), done.untouched, &done.warning), (root, 5, None, &None));
+    assert_eq!((done.base, changed(&done), done.untouched, &done.warning), (root, 5, None, &None));
     assert_eq!(store.count(), 5, "each document once");
     let text = std::str::from_utf8(&done.documents[&done.root].bytes).unwrap();
     assert!(!text.contains(&amd.to_string()) && !text.contains(&arm.to_string()));
@@ -196,12 +198,12 @@ async fn a_single_manifest() {
     let root = store.image("arm64");
     let done = store.derive(root, &recipe(&[])).await.unwrap();
     verify(&done);
-    assert_eq!((done.documents.len(), done.media.as_str()), (2, OCI_MANIFEST));
+    assert_eq!((changed(&done), done.media.as_str()), (2, OCI_MANIFEST));
     // The media type comes from the shape when nothing says it.
     let text = store.documents[&root].1.replace(&format!(r#""mediaType":"{OCI_MANIFEST}","#), "");
     let bare = store.add("text/plain", text);
     let done = store.derive(bare, &recipe(&[])).await.unwrap();
-    assert_eq!((done.documents.len(), done.media.as_str()), (2, OCI_MANIFEST));
+    assert_eq!((changed(&done), done.media.as_str()), (2, OCI_MANIFEST));
 }
 
 #[tokio::test]
@@ -213,14 +215,14 @@ async fn what_no_layer_fits_is_left_with_a_warning() {
         store.index(&[(arm, "linux/arm64"), (amd, "linux/amd64"), (windows, "windows/amd64"), (bare, "")]);
     let done = store.derive(root, &recipe(&["amd64"])).await.unwrap();
     verify(&done);
-    assert_eq!(done.documents.len(), 3);
+    assert_eq!(changed(&done), 3);
     let warning = done.warning.unwrap();
     assert!(warning.contains("linux/arm64 (no layer fits)"), "{warning}");
     assert!(warning.contains("linux/s390x (no layer fits)"), "{warning}");
     let asked = store.asked.lock().unwrap().clone();
     assert!(!asked.contains(&arm) && !asked.contains(&windows) && asked.contains(&bare));
     let none = store.derive(root, &recipe(&["riscv64"])).await.unwrap();
-    assert_eq!((none.untouched, none.root, none.documents.len()), (Some(Untouched::Platform), root, 0));
+    assert_eq!((none.untouched, none.root, changed(&none)), (Some(Untouched::Platform), root, 0));
     let windows = store.derive(windows, &recipe(&[])).await.unwrap();
     assert_eq!(windows.untouched, Some(Untouched::OperatingSystem));
 }
@@ -232,7 +234,7 @@ async fn named_platforms_restrict_and_must_be_there() {
     let root = store.index(&[(amd, "linux/amd64"), (arm, "linux/arm64")]);
     let only = |platform: &str| Recipe { platforms: vec![platform.parse().unwrap()], ..recipe(&[]) };
     let done = store.derive(root, &only("arm64")).await.unwrap();
-    assert_eq!((done.documents.len(), &done.warning), (3, &None));
+    assert_eq!((changed(&done), &done.warning), (3, &None));
     assert!(!store.asked.lock().unwrap().contains(&amd), "two fetches saved");
     let check = async |root, platform, available: &str| {
         let error = store.derive(root, &only(platform)).await.unwrap_err();
@@ -251,7 +253,7 @@ async fn nested_indexes() {
     for depth in 1..=3 {
         let done = store.derive(root, &recipe(&[])).await.unwrap();
         verify(&done);
-        assert_eq!(done.documents.len(), 2 + depth);
+        assert_eq!(changed(&done), 2 + depth);
         root = store.index(&[(root, "")]);
     }
     let done = store.derive(root, &recipe(&[])).await.unwrap();
@@ -263,6 +265,11 @@ async fn nested_indexes() {
     assert_eq!(done.untouched, Some(Refusal::Images.into()));
 }
 
+/// How many documents replace others: all but the provenance.
+fn changed(done: &Derivation) -> usize {
+    done.documents.len() - 2 * done.referrers.len() - usize::from(!done.referrers.is_empty())
+}
+
 #[tokio::test]
 async fn what_is_no_image_is_untouched() {
     let mut store = Store::default();
@@ -270,22 +277,27 @@ async fn what_is_no_image_is_untouched() {
     let chart = store.manifest("application/vnd.cncf.helm.config.v1+json", config, "");
     let artifact = store.manifest(OCI_CONFIG, config, r#","artifactType":"a/b""#);
     let schema1 = store.add("text/plain", r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#);
+    // The digest of a signed document is that of what was signed.
+    let signed = Digest::sha256("what was signed");
+    let media = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    store.documents.insert(signed, (media.into(), r#"{"schemaVersion":1,"signatures":[]}"#.into()));
     let twice = store.manifest(OCI_CONFIG, config, r#","layers":[]"#);
     let other = store.add("application/vnd.oci.artifact.manifest.v1+json", "{}");
     let root = store.image("amd64");
     let index = store.index(&[(chart, ""), (artifact, "")]);
     let check = async |root, recipe: &Recipe, why: Untouched| {
         let done = store.derive(root, recipe).await.unwrap();
-        assert_eq!((done.untouched, done.root, done.documents.len()), (Some(why), root, 0));
+        assert_eq!((done.untouched, done.root, changed(&done)), (Some(why), root, 0));
         assert_eq!(done.size, store.size(&root) as u64);
-        why.refusal().map(|error| (error.code(), error.status().as_u16()))
+        done.refusal().map(|error| (error.code(), error.status().as_u16()))
     };
+    assert_eq!(check(chart, &recipe(&[]), Untouched::Artifact).await, None);
+    assert_eq!(check(artifact, &recipe(&[]), Untouched::Artifact).await, None);
+    assert_eq!(check(other, &recipe(&[]), Untouched::Artifact).await, None);
+    assert_eq!(check(index, &recipe(&[]), Untouched::Artifact).await, None);
     let unsupported = Some((Code::Unsupported, 400));
-    assert_eq!(check(chart, &recipe(&[]), Untouched::Artifact).await, unsupported);
-    assert_eq!(check(artifact, &recipe(&[]), Untouched::Artifact).await, unsupported);
-    assert_eq!(check(other, &recipe(&[]), Untouched::Artifact).await, unsupported);
-    assert_eq!(check(index, &recipe(&[]), Untouched::Artifact).await, unsupported);
     assert_eq!(check(schema1, &recipe(&[]), Untouched::Schema1).await, unsupported);
+    assert_eq!(check(signed, &recipe(&[]), Untouched::Schema1).await, unsupported);
     let refused = Untouched::Refused(Refusal::Twice("layers"));
     assert_eq!(check(twice, &recipe(&[]), refused).await, Some((Code::ManifestInvalid, 400)));
     assert_eq!(check(root, &Recipe::default(), Untouched::EmptyRecipe).await, None);
@@ -346,12 +358,31 @@ async fn what_is_set_already_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_images_of_an_index_share_what_is_allowed() {
+    let mut store = Store::default();
+    let small: Vec<_> = (0..15).map(|n| (store.image(&format!("linux/amd64/v{n}")), "")).collect();
+    let config = store.add(
+        OCI_CONFIG,
+        format!(
+            r#"{{"os":"linux","architecture":"arm64","x":"{}","rootfs":{{"type":"layers","diff_ids":["x"]}}}}"#,
+            "x".repeat(LIMIT / 2)
+        ),
+    );
+    let large = (store.manifest(OCI_CONFIG, config, ""), "");
+    let root = store.index(&[&small[..14], &[large]].concat());
+    assert_eq!(changed(&store.derive(root, &recipe(&[])).await.unwrap()), 2 * 15 + 1);
+    let other = (store.image("linux/s390x"), "");
+    let root = store.index(&[&small[..], &small[..1], &[large, other]].concat());
+    assert_eq!(changed(&store.derive(root, &recipe(&[])).await.unwrap()), 2 * 16 + 1);
+}
+
+#[tokio::test]
 async fn a_few_documents_at_a_time() {
     let mut store = Store::default();
     let names = ["386", "amd64", "arm/v6", "arm/v7", "arm64", "ppc64le", "riscv64", "s390x"];
     let images: Vec<_> = names.iter().map(|name| (store.image(&format!("linux/{name}")), "")).collect();
     let root = store.index(&images);
     let done = store.derive(root, &recipe(&[])).await.unwrap();
-    assert_eq!(done.documents.len(), 2 * names.len() + 1);
+    assert_eq!(changed(&done), 2 * names.len() + 1);
     assert_eq!(*store.under_way.lock().unwrap(), (0, CONCURRENCY));
 }

@@ -4,8 +4,8 @@
 //! signed with ES256 by a key whose certificate (`x5c`) the registry trusts.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -38,6 +38,7 @@ pub(crate) struct TokenServer {
 struct Shared {
     identity: Identity,
     requests: AtomicUsize,
+    issued: Mutex<Vec<String>>,
 }
 
 impl TokenServer {
@@ -62,6 +63,11 @@ impl TokenServer {
         self.shared.requests.load(Ordering::Relaxed)
     }
 
+    /// All tokens that have been given out.
+    pub(crate) fn issued(&self) -> Vec<String> {
+        self.shared.issued.lock().unwrap().clone()
+    }
+
     fn start(authority: &Authority, acceptor: Option<TlsAcceptor>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -72,8 +78,11 @@ impl TokenServer {
         listener.set_nonblocking(true).expect("a listener can be made non-blocking");
         let address: SocketAddr = listener.local_addr().expect("a bound listener has an address");
         let scheme = if acceptor.is_some() { "https" } else { "http" };
-        let shared =
-            Arc::new(Shared { identity: authority.issue(&["token.test"]), requests: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared {
+            identity: authority.issue(&["token.test"]),
+            requests: AtomicUsize::new(0),
+            issued: Mutex::default(),
+        });
         runtime.spawn(accept(listener, acceptor, Arc::clone(&shared)));
         let realm = format!("{scheme}://{address}/token");
         Self { realm, trusted: authority.file(), shared, runtime: Some(runtime) }
@@ -132,7 +141,9 @@ impl Shared {
             .flat_map(|(_, value)| value.split(' ').map(str::to_owned).collect::<Vec<_>>())
             .collect();
         let access: Vec<_> = scopes.iter().filter_map(|scope| granted(scope, user)).collect();
-        reply(StatusCode::OK, &json!({"token": self.token(user, &access), "expires_in": 300}))
+        let token = self.token(user, &access);
+        self.issued.lock().unwrap().push(token.clone());
+        reply(StatusCode::OK, &json!({"token": token, "expires_in": 300}))
     }
 
     fn token(&self, user: Option<&str>, access: &[Value]) -> String {

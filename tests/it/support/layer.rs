@@ -1,7 +1,7 @@
 //! A tiny injected layer.
 
 use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use wave_registry::oci::Digest;
@@ -11,6 +11,8 @@ pub struct TinyLayer {
     pub gzip: Vec<u8>,
     pub digest: Digest,
     pub diff_id: Digest,
+    /// The platform it is for, if it is not for all.
+    pub platform: Option<&'static str>,
 }
 
 impl TinyLayer {
@@ -25,7 +27,7 @@ impl TinyLayer {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&tar).expect("memory takes it");
         let gzip = encoder.finish().expect("memory takes it");
-        TinyLayer { digest: Digest::sha256(&gzip), diff_id: Digest::sha256(&tar), gzip }
+        TinyLayer { digest: Digest::sha256(&gzip), diff_id: Digest::sha256(&tar), gzip, platform: None }
     }
 
     /// The member of `containerConfig.layers` for it.
@@ -35,6 +37,7 @@ impl TinyLayer {
             "gzipDigest": self.digest,
             "gzipSize": self.gzip.len(),
             "tarDigest": self.diff_id,
+            "platforms": self.platform.map(|platform| [platform]),
         })
     }
 
@@ -42,6 +45,15 @@ impl TinyLayer {
     pub fn data(&self) -> String {
         use base64::Engine as _;
         format!("data:{}", base64::engine::general_purpose::STANDARD.encode(&self.gzip))
+    }
+
+    /// The same as a `gzip:` location, which is deflated once more.
+    pub fn deflated(&self) -> String {
+        use base64::Engine as _;
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&self.gzip).expect("memory takes it");
+        let deflated = encoder.finish().expect("memory takes it");
+        format!("gzip:{}", base64::engine::general_purpose::STANDARD.encode(deflated))
     }
 
     /// Writes it and its `layer.json` into `dir` and returns the path of the latter.
