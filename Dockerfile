@@ -13,9 +13,11 @@ ARG RUN_BASE=docker.io/library/debian:bookworm-slim
 FROM ${BUILD_BASE} AS build
 # The commit to show at /service-info.
 ARG WAVE_COMMIT
+# A profile of Cargo.toml: dev is built fast and runs slowly.
+ARG PROFILE=release
 WORKDIR /build
 COPY . .
-RUN make clean all && make pack
+RUN make clean all && make pack PROFILE=${PROFILE} && make install PROFILE=${PROFILE} DESTDIR=/out
 
 FROM ${RUN_BASE}
 # Charts and compose files probe with curl.
@@ -27,7 +29,7 @@ RUN command -v curl >/dev/null || { \
 WORKDIR /work
 # Numbers, so that a cluster can see that it is not root.
 RUN mkdir -m 700 /work/data && chown 10001:10001 /work/data
-COPY --from=build /build/target/release/wave /usr/local/bin/wave
+COPY --from=build /out/usr/local/bin/wave /usr/local/bin/wave
 COPY --from=build /build/pack/layers /work/pack/layers
 USER 10001:10001
 # Metrics and probes for people outside the container need WAVE_ADMIN_BIND; loopback is the default.

@@ -1,6 +1,9 @@
-.PHONY: all clean layer pack build run test e2e soak lint fuzz-smoke
+.PHONY: all clean layer pack build install run test e2e image soak lint fuzz-smoke
 
-WAVE := target/release/wave
+# How cargo builds wave: release, or dev.
+PROFILE ?= release
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WAVE := $(TARGET)/$(PROFILE:dev=debug)/wave
 
 # The content of the injected layer, in layer/rootfs (README, step 2).
 all: layer
@@ -14,7 +17,10 @@ clean:
 # The commit is shown at /service-info: the one given as WAVE_COMMIT, else that of the checkout.
 build: export WAVE_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 build:
-	cargo build --release --locked --bin wave
+	cargo build --profile $(PROFILE) --locked --bin wave
+
+install: build
+	install -D -m 755 $(WAVE) $(DESTDIR)/usr/local/bin/wave
 
 # The layer itself, in pack/layers (README, step 3).
 pack: build
@@ -23,13 +29,14 @@ pack: build
 
 # Builds, packs, starts on port 9090, shows the main job, and keeps serving.
 run: all pack
-	sh deploy/demo/run.sh $(WAVE)
+	sh deploy/demo/run.sh $(WAVE) $(TARGET)/demo
 
 # Everything a machine needs to run all tests, and the tests.
 test:
 	sh tests/install.sh
 	$(MAKE) all
 	cargo test --locked --workspace
+	sh tests/image.sh
 
 # The real registries and clients alone.
 e2e:
@@ -37,11 +44,16 @@ e2e:
 	$(MAKE) all
 	cargo test --locked --test e2e
 
-# The load test at full size: 200 concurrent pulls of a 300 MB image.
+# The Dockerfile alone.
+image:
+	sh tests/install.sh
+	sh tests/image.sh
+
+# The load test at full size and with the binary people run: 200 concurrent pulls of a 300 MB image.
 soak:
 	sh tests/install.sh
-	$(MAKE) all
-	WAVE_SOAK=200 cargo test --locked --test e2e soak -- --nocapture
+	$(MAKE) all build
+	WAVE_SOAK=200 WAVE_BINARY=$(abspath $(WAVE)) cargo test --locked --test e2e soak
 
 lint:
 	cargo fmt --check

@@ -19,6 +19,7 @@ use crate::state::State;
 use crate::telemetry::{Level, Metrics, RecordLayer};
 use crate::upstream::Registries;
 use crate::upstream::guard::Private;
+use crate::upstream::outbound::Http;
 use futures_util::{Stream, StreamExt as _};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ struct Upkeep {
 /// What the stacks share.
 struct Wiring {
     registries: Arc<Registries>,
+    http: Http,
     state: State,
     grants: Grants,
     injector: Injector,
@@ -101,9 +103,11 @@ impl App {
         let (drain, watch) = Drain::new();
         let draining = Arc::new(AtomicBool::new(false));
         let registries = Arc::new(Registries::new(&config.registries));
-        let injector = injector(&config, &registries, measures, kept)?;
+        let http = stack::http(&config.upstream, &registries);
+        let injector = injector(&config, &registries, http.clone(), measures, kept)?;
         let wiring = Wiring {
             registries,
+            http,
             state: state.clone(),
             grants: grants.clone(),
             injector: injector.clone(),
@@ -174,24 +178,25 @@ impl App {
 }
 
 /// Drops the layers of earlier starts that no image served before leads to.
-fn forget(kept: &Kept, state: &State, default: &Recipe) -> Result<(), StartError> {
-    if kept.digests().iter().all(|digest| default.layer(digest).is_some()) {
+fn forget(kept: &Kept, state: &State, recipe: &Recipe) -> Result<(), StartError> {
+    if kept.digests().iter().all(|digest| recipe.layer(digest).is_some()) {
         return Ok(());
     }
     let needed = state.file_layers().map_err(|error| StartError::at("state", error))?;
-    let forgotten = kept.retain(|digest| default.layer(digest).is_some() || needed.contains(digest));
+    let forgotten = kept.retain(|digest| recipe.layer(digest).is_some() || needed.contains(digest));
     forgotten.map_err(|error| StartError::at("kept layers", error))
 }
 
 fn injector(
     config: &Config,
     registries: &Arc<Registries>,
+    http: Http,
     measures: Measures,
     kept: Kept,
 ) -> Result<Injector, StartError> {
     let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
     let parts = inject::Parts {
-        upstream: stack::upstream(&config.upstream, registries.clone()),
+        upstream: stack::upstream(&config.upstream, http),
         remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
         data_dir: config.data_dir.clone(),
@@ -206,14 +211,16 @@ fn injector(
 impl Wiring {
     /// The stacks, from the bottom up.
     fn service(self, config: &Config) -> net::Service {
-        let Wiring { registries, state, grants, injector, default, draining } = self;
+        let Wiring { registries, http, state, grants, injector, default, draining } = self;
         let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
-        let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+        let accounts = Accounts::new(config.accounts.clone());
+        let gate = Arc::new(Gate::new(accounts, anonymous, &registries, state.access_key()));
 
         let upstream = injector.upstream();
-        let derivations = Derivations::new(config.cache.max_bytes);
+        let derivations = Derivations::new(config.cache.max_bytes, config.cache.root_ttl / 8);
+        let permits = Pool::new("derivations", config.cache.max_derivations);
         let rewrite = RewriteLayer::new(config.upstream.document_limit);
-        let derive = stack::derive(derivations.clone(), state.clone(), rewrite, upstream.clone());
+        let derive = stack::derive(derivations.clone(), permits, state.clone(), rewrite, upstream.clone());
 
         let serve = Serve::new(Parts {
             upstream,
@@ -236,7 +243,7 @@ impl Wiring {
             RateLayer::new(Rates::new(&config.rate)),
             serve,
         );
-        let login = stack::login(&config.upstream, &registries);
+        let login = stack::login(http);
         let control = Control::new(ControlParts {
             grants,
             state,

@@ -3,43 +3,66 @@
 # injected layer. Does nothing where all is there. It starts no service.
 set -eu
 
-fail() { printf 'tests/install.sh: %s\n' "$1" >&2; exit 1; }
+say() { printf 'tests/install.sh: %s\n' "$1" >&2; }
+fail() { say "$1"; exit 1; }
 
 # Programs of /usr/sbin are found whatever the caller's PATH is.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/podman
 
-# COMMAND:PACKAGE, as tests/e2e/support/tools.rs names them, and what the other suites call.
-tools='
+# COMMAND:PACKAGE. What tests/e2e calls, row by row as in tests/e2e/support/tools.rs.
+e2e='
   buildah:buildah
   busybox:busybox-static
-  cc:gcc
   containerd:containerd
-  crun:crun
+  cp:coreutils
   ctr:containerd
   curl:curl
-  docker-registry:docker-registry
   docker:docker.io
+  docker-registry:docker-registry
   dockerd:docker.io
-  fusermount3:fuse3
+  env:coreutils
   htpasswd:apache2-utils
   ip:iproute2
-  iptables:iptables
-  musl-gcc:musl-tools
+  mount:mount
   netavark:netavark
+  nsenter:util-linux
   podman:podman
   runc:runc
   setpriv:util-linux
+  setsid:util-linux
+  sh:dash
   skopeo:skopeo
-  strace:strace
+  timeout:coreutils
   umoci:umoci
-  valgrind:valgrind
+  umount:mount
+  unshare:util-linux
 '
 
-# The busybox of package busybox is not static, and does not run in the images of the tests.
-has() { command -v "$1" >/dev/null && { [ "$1" != busybox ] || ! ldd "$(command -v busybox)" >/dev/null 2>&1; }; }
+# What the build and the other tests call. The C++ compiler brings the C compiler and the C library's headers, which
+# the package gcc alone does not.
+others='
+  c++:g++
+  cc:gcc
+  kill:procps
+  make:make
+  mmdebstrap:mmdebstrap
+'
+
+# Whether a program is there; words that are the shell's own (kill) do not count.
+has() {
+  found=
+  rest=$PATH:
+  while [ -z "$found" ] && [ -n "$rest" ]; do
+    [ -x "${rest%%:*}/$1" ] && found=${rest%%:*}/$1
+    rest=${rest#*:}
+  done
+  [ -n "$found" ] || return 1
+  # The busybox of package busybox is not static, and does not run in the images of the tests.
+  [ "$1" != busybox ] || ! ldd "$found" >/dev/null 2>&1
+}
 
 missing=
-for tool in $tools; do
+for tool in $e2e $others; do
   has "${tool%%:*}" || missing="$missing ${tool##*:}"
 done
 
@@ -54,14 +77,18 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
   # shellcheck disable=SC2086  # a list of packages
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-  for tool in $tools; do
+  for tool in $e2e $others; do
     has "${tool%%:*}" || fail "${tool%%:*} is still missing after the install of ${tool##*:}"
   done
 fi
 
+# Without the target, layer/static.sh builds for the target of this machine where that can run in the images.
 target=x86_64-unknown-linux-musl
 command -v rustc >/dev/null || fail 'Rust is missing: install it with rustup'
-if ! [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then
-  command -v rustup >/dev/null || fail "the Rust target $target is missing, and there is no rustup to add it"
-  rustup target add "$target" || fail "the Rust target $target cannot be added"
+has_target() { [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; }
+has_target || ! command -v rustup >/dev/null || rustup target add "$target" || true
+if ! has_target; then
+  why="the Rust target $target is missing and cannot be added"
+  [ "$(uname -m)" = "${target%%-*}" ] || fail "$why"
+  say "$why: the injected layer is built for $(uname -m)-unknown-linux-gnu, as a static program"
 fi

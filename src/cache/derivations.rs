@@ -4,9 +4,10 @@ use crate::auth::AccessId;
 use crate::error::Error;
 use crate::grant::RecipeId;
 use crate::oci::{Digest, Host, Repository};
-use crate::pull::Image;
+use crate::pull::{Demand, Image};
 use crate::rewrite::Derivation;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// Everything a derivation depends on, and who may read it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +17,8 @@ pub struct Key {
     root: Digest,
     recipe: RecipeId,
     access: AccessId,
+    /// The derivation is the same, but what is written down about it is not.
+    demand: Demand,
 }
 
 /// A document as somebody asks for it.
@@ -47,14 +50,17 @@ impl Key {
             root: image.root,
             recipe: image.recipe.id(),
             access: image.access.id().clone(),
+            demand: image.demand,
         }
     }
 }
 
 impl Derivations {
-    /// A store of at most `max_bytes`, keys and index included.
-    pub fn new(max_bytes: u64) -> Derivations {
+    /// A store of at most `max_bytes`, keys and index included, that keeps a derivation for `ttl`. An image in use is
+    /// then derived again, and its root written again, before the root is forgotten.
+    pub fn new(max_bytes: u64, ttl: Duration) -> Derivations {
         let by_image = moka::future::Cache::builder()
+            .time_to_live(ttl)
             .max_capacity(max_bytes)
             .weigher(|_: &Key, derivation: &Arc<Derivation>| {
                 u32::try_from(derivation.weight() + 256).unwrap_or(u32::MAX)
@@ -63,6 +69,11 @@ impl Derivations {
         // Two entries to a platform, about 500 bytes each beside documents of some kilobytes.
         let by_digest = moka::future::Cache::builder().max_capacity((max_bytes / 2048).max(1024)).build();
         Derivations { by_image, by_digest }
+    }
+
+    /// The derivation under `key`, if it is there.
+    pub async fn get(&self, key: &Key) -> Option<Arc<Derivation>> {
+        self.by_image.get(key).await
     }
 
     /// The derivation under `key`, computed by `compute` unless it is there. Concurrent callers wait for one

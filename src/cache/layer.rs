@@ -1,6 +1,7 @@
 //! The layer that keeps derivations and lets concurrent requests for one image share one computation.
 
-use super::derivations::{Derivations, Key};
+use super::derivations::{Derivations, Key, Outcome};
+use crate::admission::Pool;
 use crate::error::Error;
 use crate::pull::Image;
 use crate::rewrite::Derivation;
@@ -8,24 +9,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower::{Layer, Service, ServiceExt as _};
+use tracing::Instrument as _;
 
 /// Makes [`Cache`].
 #[derive(Clone)]
 pub struct CacheLayer {
     derivations: Derivations,
+    permits: Pool,
 }
 
 /// Answers from [`Derivations`], else from below, once for all who ask.
 #[derive(Clone)]
 pub struct Cache<S> {
     derivations: Derivations,
+    permits: Pool,
     inner: S,
 }
 
 impl CacheLayer {
-    /// A layer over a store.
-    pub fn new(derivations: Derivations) -> CacheLayer {
-        CacheLayer { derivations }
+    /// A layer over a store; each derivation that is computed takes one of `permits`.
+    pub fn new(derivations: Derivations, permits: Pool) -> CacheLayer {
+        CacheLayer { derivations, permits }
     }
 }
 
@@ -33,7 +37,7 @@ impl<S> Layer<S> for CacheLayer {
     type Service = Cache<S>;
 
     fn layer(&self, inner: S) -> Cache<S> {
-        Cache { derivations: self.derivations.clone(), inner }
+        Cache { derivations: self.derivations.clone(), permits: self.permits.clone(), inner }
     }
 }
 
@@ -52,14 +56,37 @@ where
     }
 
     fn call(&mut self, image: Image) -> Self::Future {
-        let (derivations, inner) = (self.derivations.clone(), self.inner.clone());
+        let Cache { derivations, permits, inner } = self.clone();
         Box::pin(async move {
-            let found = derivations.get_or_compute(Key::of(&image), inner.oneshot(image)).await;
+            let key = Key::of(&image);
+            let found = match derivations.get(&key).await {
+                Some(found) => Ok((found, Outcome::Hit)),
+                None => {
+                    compute(derivations.clone(), key, async move {
+                        let _permit = permits.try_acquire()?;
+                        inner.oneshot(image).await
+                    })
+                    .await
+                }
+            };
             let label = found.as_ref().map_or("failed", |(_, outcome)| outcome.as_str());
             metrics::counter!(crate::telemetry::names::CACHE_LOOKUPS, "outcome" => label).increment(1);
             metrics::gauge!(crate::telemetry::names::CACHE_BYTES).set(derivations.weight() as f64);
             found.map(|(derivation, _)| derivation)
         })
+    }
+}
+
+/// Computes in a task of its own: a caller who leaves takes nothing from those who wait, and the work is not lost.
+async fn compute(
+    derivations: Derivations,
+    key: Key,
+    work: impl Future<Output = Result<Arc<Derivation>, Error>> + Send + 'static,
+) -> Result<(Arc<Derivation>, Outcome), Error> {
+    let task = async move { derivations.get_or_compute(key, work).await };
+    match tokio::spawn(task.in_current_span()).await {
+        Ok(found) => found,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
     }
 }
 

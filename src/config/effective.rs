@@ -66,6 +66,7 @@ fn lines(config: &Config) -> Lines {
     lines.text("wave.tokens.max-count", &config.tokens.max_count);
     lines.text("wave.tokens.max-bytes", &show_bytes(config.tokens.max_bytes));
     lines.text("wave.cache.max-bytes", &show_bytes(config.cache.max_bytes));
+    lines.text("wave.cache.max-derivations", &config.cache.max_derivations);
     lines.text("wave.cache.tag-ttl", &show_duration(config.cache.tag_ttl));
     lines.text("wave.cache.max-roots", &config.cache.max_roots);
     lines.text("wave.cache.root-ttl", &show_duration(config.cache.root_ttl));
@@ -104,7 +105,7 @@ fn registry(registry: &Registry) -> Lines {
     lines.maybe("layout", registry.layout.as_ref().map(|path| path.display().to_string()));
     lines.maybe("ca-file", registry.ca_file.as_ref().map(|path| path.display().to_string()));
     lines.text("insecure", &registry.insecure);
-    let hosts: Vec<String> = registry.trusted_hosts.iter().map(|host| quoted(host.as_str())).collect();
+    let hosts: Vec<String> = registry.trusted_hosts.iter().map(|host| quoted(&host.to_string())).collect();
     lines.0.push(("trusted-hosts".into(), format!("[{}]", hosts.join(", "))));
     lines.text("anonymous", &registry.anonymous);
     lines.text("forward-credentials", &registry.forward_credentials);

@@ -14,6 +14,7 @@ mod placeholder;
 mod problems;
 mod reader;
 mod relaxed;
+mod trusted;
 mod units;
 mod written;
 
@@ -21,6 +22,7 @@ pub use keys::{Fallback, Key, keys, markdown_table};
 pub use load::{Loaded, Source, parse_text};
 pub(crate) use load::{file_name, log_level, server_url};
 pub use problems::{Problems, Remark};
+pub use trusted::TrustedHost;
 
 use crate::auth::Credentials;
 use crate::oci::Host;
@@ -142,7 +144,7 @@ pub struct Registry {
     /// `insecure`: accept any certificate.
     pub insecure: bool,
     /// `trusted-hosts`: further hosts for token realms and redirects; private addresses allowed.
-    pub trusted_hosts: Vec<Host>,
+    pub trusted_hosts: Vec<TrustedHost>,
     /// `anonymous`: may callers without an account use the operator's access?
     pub anonymous: bool,
     /// `forward-credentials`: use the caller's own Basic credentials upstream.
@@ -180,6 +182,8 @@ pub struct Tokens {
 pub struct Cache {
     /// `max-bytes`: rewritten documents in memory.
     pub max_bytes: u64,
+    /// `max-derivations`: images that are rewritten at the same time.
+    pub max_derivations: usize,
     /// `tag-ttl`: how long a tag is believed to stay where it was.
     pub tag_ttl: Duration,
     /// `max-roots`: durable roots kept.
@@ -199,7 +203,7 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// `pool-idle`: how long an unused connection is kept.
     pub pool_idle: Duration,
-    /// `max-requests`: in flight to one registry.
+    /// `max-requests`: in flight to one registry, and to all layer URLs.
     pub max_requests: usize,
     /// `max-redirects`: hops followed.
     pub max_redirects: usize,

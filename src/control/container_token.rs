@@ -157,6 +157,9 @@ async fn recipe(parts: &Parts, change: Change, platform: Option<Platform>) -> Re
 async fn pinned(parts: &Parts, image: &Image, now: SystemTime) -> Result<crate::oci::Digest, Error> {
     let derived = parts.derive.clone().oneshot(image.clone()).await;
     let derivation = derived.map_err(|error| unavailable(&image.registry, image, error))?;
+    if let Some(error) = derivation.refusal() {
+        return Err(error);
+    }
     parts.state.remember(image, &derivation, now).await?;
     Ok(derivation.root)
 }

@@ -1,7 +1,7 @@
 //! The routes over real grants and state; layers, derivations and logins are answered by functions.
 
 use super::*;
-use crate::auth::{Accounts, Anonymous};
+use crate::auth::{AccessKey, Accounts, Anonymous};
 use crate::config::{self, Unlisted};
 use crate::grant::{Found, Source, Token};
 use crate::oci::{Compression, Digest, MediaType};
@@ -30,7 +30,8 @@ struct House {
 
 fn house(change: impl FnOnce(&mut Parts, &mut config::Registries)) -> House {
     let dir = Scratch::new();
-    let cache = config::Cache { max_bytes: 0, tag_ttl: HOUR, max_roots: 9, root_ttl: HOUR };
+    let cache =
+        config::Cache { max_bytes: 0, max_derivations: 1, tag_ttl: HOUR, max_roots: 9, root_ttl: HOUR };
     let state = State::open(dir.path(), &cache).unwrap();
     let tokens = config::Tokens { duration: HOUR, max_count: 9, max_bytes: 1 << 20 };
     let default = Arc::new(Recipe { env: vec!["DEFAULT=1".into()], ..Recipe::default() });
@@ -68,7 +69,7 @@ fn house(change: impl FnOnce(&mut Parts, &mut config::Registries)) -> House {
 
 fn gate(anonymous: Anonymous, registries: &config::Registries) -> Arc<Gate> {
     let accounts = Accounts::new([("alice".into(), Sha256::digest("pw").into())].into());
-    Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries)))
+    Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries), AccessKey::new(&[0; 32])))
 }
 
 fn parsed(digest: Option<String>) -> Option<Digest> {

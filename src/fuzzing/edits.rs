@@ -35,10 +35,8 @@ pub(super) fn manifest(mut tree: Tree, change: &ManifestChange<'_>) -> Tree {
 }
 
 pub(super) fn index(mut tree: Tree, replacements: &Replacements) -> Tree {
-    let Some(entries) = tree.member_mut("manifests").filter(|_| !replacements.is_empty()) else {
-        return tree;
-    };
-    if let Tree::List(entries) = entries {
+    let before = tree.clone();
+    if let Some(Tree::List(entries)) = tree.member_mut("manifests") {
         entries.retain(|entry| !attested(entry).is_some_and(|digest| names(replacements, &digest)));
         for entry in entries {
             let digest = entry.member("digest").and_then(Tree::as_string).expect("accepted");
@@ -46,6 +44,9 @@ pub(super) fn index(mut tree: Tree, replacements: &Replacements) -> Tree {
                 refer(entry, new);
             }
         }
+    }
+    if tree != before {
+        tree.remove("subject");
     }
     tree
 }
@@ -93,6 +94,10 @@ pub(super) fn config(mut tree: Tree, change: &ConfigChange<'_>) -> Tree {
             [word] if !word.is_empty() && !word.starts_with('[') => format!("{ENTRY_CHAIN}={word}"),
             words => format!("{ENTRY_CHAIN}={}", serde_json::Value::from(words)),
         });
+    }
+    let is_set = env.iter().any(|line| key(line) == ENTRY_CHAIN);
+    if !recipe.entrypoint.is_empty() && old.is_empty() && had_chain && !is_set {
+        env.push(format!("{ENTRY_CHAIN}="));
     }
     for (name, words) in [("Entrypoint", &recipe.entrypoint), ("Cmd", &recipe.cmd)] {
         if !words.is_empty() {

@@ -50,10 +50,11 @@ impl Injector {
         let mut headers = HeaderMap::new();
         range(span, &mut headers);
         let (repository, what) = (repository.clone(), What::Blob(layer.digest));
-        let fetch = Fetch { registry, repository, what, verb: Verb::Get, headers, access };
+        let redirects = registry.redirects();
+        let fetch = Fetch { registry, repository, what, verb: Verb::Get, headers, access, redirects };
         let response = self.upstream().oneshot(fetch).await?;
         // The registry's policy hands clients on to its storage; they verify what they get there.
-        if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
+        if response.status().is_redirection() {
             return Ok(response);
         }
         self.stream(layer, host.as_str(), response, span).await

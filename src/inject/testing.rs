@@ -63,7 +63,7 @@ pub(crate) const MAX_BYTES: u64 = 64 << 10;
 pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: Private) -> Injector {
     let limits = script::limits();
     Injector::open(Parts {
-        upstream: stack::upstream(&limits, registries.clone()),
+        upstream: stack::upstream(&limits, stack::http(&limits, &registries)),
         remote: stack::remote(&limits, private),
         registries,
         data_dir: scratch.path().join("data"),

@@ -1,45 +1,26 @@
 //! Content digests (OCI image-spec, descriptor.md#digests).
 
+use super::Algorithm;
 use sha2::{Digest as _, Sha256, Sha512};
 use std::fmt;
 use std::str::FromStr;
 
-/// A digest algorithm. Only [`Algorithm::Sha256`] and [`Algorithm::Sha512`] can be verified here; others are
-/// passed through unverified and are never cached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// SHA-256, 32 bytes.
-    Sha256,
-    /// SHA-512, 64 bytes.
-    Sha512,
-    /// BLAKE3, 32 bytes (registered by image-spec main).
-    Blake3,
-}
-
-impl Algorithm {
-    /// The name in front of the colon.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Algorithm::Sha256 => "sha256",
-            Algorithm::Sha512 => "sha512",
-            Algorithm::Blake3 => "blake3",
-        }
-    }
-
-    /// Length of the encoded value in bytes (half the number of hex digits).
-    pub fn width(self) -> usize {
-        match self {
-            Algorithm::Sha256 | Algorithm::Blake3 => 32,
-            Algorithm::Sha512 => 64,
-        }
-    }
-}
-
-/// `algorithm:hex`, parsed: the algorithm and up to 64 bytes.
+/// `algorithm:encoded`, parsed: the algorithm and up to 64 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest {
     algorithm: Algorithm,
+    form: Form,
+    length: u8,
     bytes: [u8; 64],
+}
+
+/// How the value is written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Form {
+    /// As lower-case hex of the bytes.
+    Hex,
+    /// As it is: the bytes are its characters. Only algorithms we do not know may do that.
+    Text,
 }
 
 /// Why a text is not a digest.
@@ -47,12 +28,12 @@ pub struct Digest {
 pub enum Invalid {
     /// No colon between algorithm and value.
     Form,
-    /// An algorithm we do not know.
+    /// What stands in front of the colon names no algorithm.
     Algorithm,
-    /// Wrong number of hex digits for the algorithm.
+    /// Wrong number of digits for the algorithm, or more than can be kept.
     Length,
-    /// Something other than lower-case hex digits.
-    Hex,
+    /// Something other than lower-case hex digits, or other characters than the specification allows.
+    Encoding,
 }
 
 impl Digest {
@@ -63,14 +44,14 @@ impl Digest {
         digester.finish()
     }
 
-    /// A digest from its raw bytes; `None` when the length is not the algorithm's.
-    pub fn from_raw(algorithm: Algorithm, raw: &[u8]) -> Option<Digest> {
-        if raw.len() != algorithm.width() {
+    /// `None` when there are too many bytes, or not as many as the algorithm has.
+    fn new(algorithm: Algorithm, form: Form, raw: &[u8]) -> Option<Digest> {
+        if raw.is_empty() || algorithm.width().is_some_and(|width| raw.len() != width) {
             return None;
         }
         let mut bytes = [0; 64];
-        bytes[..raw.len()].copy_from_slice(raw);
-        Some(Digest { algorithm, bytes })
+        bytes.get_mut(..raw.len())?.copy_from_slice(raw);
+        Some(Digest { algorithm, form, length: raw.len() as u8, bytes })
     }
 
     /// The algorithm.
@@ -80,11 +61,14 @@ impl Digest {
 
     /// The raw value.
     pub fn raw(&self) -> &[u8] {
-        &self.bytes[..self.algorithm.width()]
+        &self.bytes[..usize::from(self.length)]
     }
 
-    /// The value as lower-case hex, without the algorithm.
+    /// The value as it is written behind the colon: lower-case hex wherever we know the algorithm.
     pub fn hex(&self) -> String {
+        if self.form == Form::Text {
+            return self.raw().iter().copied().map(char::from).collect();
+        }
         let mut text = String::with_capacity(self.raw().len() * 2);
         for byte in self.raw() {
             text.push(char::from_digit(u32::from(byte >> 4), 16).expect("a nibble is a hex digit"));
@@ -111,24 +95,23 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Digest, Invalid> {
         let (name, value) = text.split_once(':').ok_or(Invalid::Form)?;
-        let algorithm = match name {
-            "sha256" => Algorithm::Sha256,
-            "sha512" => Algorithm::Sha512,
-            "blake3" => Algorithm::Blake3,
-            _ => return Err(Invalid::Algorithm),
-        };
-        if !value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(Invalid::Hex);
-        }
-        if value.len() != algorithm.width() * 2 {
+        let algorithm = Algorithm::parse(name).ok_or(Invalid::Algorithm)?;
+        let is_hex = value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if algorithm.width().is_some_and(|width| is_hex && value.len() != width * 2) {
             return Err(Invalid::Length);
         }
-        let nibble = |b: u8| if b < b'a' { b - b'0' } else { b - b'a' + 10 };
-        let mut bytes = [0; 64];
-        for (byte, pair) in bytes.iter_mut().zip(value.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
+        // What looks like hex is kept as bytes, so that twice as much of it fits.
+        if is_hex && value.len() % 2 == 0 {
+            let nibble = |b: u8| if b < b'a' { b - b'0' } else { b - b'a' + 10 };
+            let pairs = value.as_bytes().chunks_exact(2);
+            let raw: Vec<u8> = pairs.map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
+            return Digest::new(algorithm, Form::Hex, &raw).ok_or(Invalid::Length);
         }
-        Ok(Digest { algorithm, bytes })
+        let is_encoded = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'_' | b'-');
+        if algorithm.width().is_some() || !value.bytes().all(is_encoded) {
+            return Err(Invalid::Encoding);
+        }
+        Digest::new(algorithm, Form::Text, value.as_bytes()).ok_or(Invalid::Length)
     }
 }
 
@@ -160,10 +143,10 @@ impl<'de> serde::Deserialize<'de> for Digest {
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Invalid::Form => "a digest is `algorithm:hex`",
-            Invalid::Algorithm => "unsupported digest algorithm",
+            Invalid::Form => "a digest is `algorithm:encoded`",
+            Invalid::Algorithm => "malformed digest algorithm",
             Invalid::Length => "wrong length for the digest algorithm",
-            Invalid::Hex => "a digest value is lower-case hex",
+            Invalid::Encoding => "malformed digest value",
         })
     }
 }
@@ -186,7 +169,7 @@ impl Digester {
         match algorithm {
             Algorithm::Sha256 => Some(Digester(State::Sha256(Sha256::new()))),
             Algorithm::Sha512 => Some(Digester(State::Sha512(Box::new(Sha512::new())))),
-            Algorithm::Blake3 => None,
+            Algorithm::Blake3 | Algorithm::Other(_) => None,
         }
     }
 
@@ -204,7 +187,7 @@ impl Digester {
             State::Sha256(state) => (Algorithm::Sha256, state.finalize().to_vec()),
             State::Sha512(state) => (Algorithm::Sha512, state.finalize().to_vec()),
         };
-        Digest::from_raw(algorithm, &raw).expect("a hash has its algorithm's width")
+        Digest::new(algorithm, Form::Hex, &raw).expect("a hash has its algorithm's width")
     }
 }
 
@@ -231,12 +214,32 @@ mod tests {
     fn refuses_what_is_not_a_digest() {
         let check = |text: &str, why| assert_eq!(text.parse::<Digest>(), Err(why), "{text}");
         check("sha256", Invalid::Form);
-        check("sha256:XYZ", Invalid::Hex);
-        check(&format!("sha256:{}", "A".repeat(64)), Invalid::Hex);
+        check("sha256:XYZ", Invalid::Encoding);
+        check(&format!("sha256:{}", "A".repeat(64)), Invalid::Encoding);
         check(&format!("sha256:{}", "a".repeat(63)), Invalid::Length);
+        check("sha256:", Invalid::Length);
         check(&format!("sha512:{}", "a".repeat(64)), Invalid::Length);
-        check(&format!("sha256:{}/../x", "a".repeat(58)), Invalid::Hex);
-        check("md5:d41d8cd98f00b204e9800998ecf8427e", Invalid::Algorithm);
+        check(&format!("sha256:{}/../x", "a".repeat(58)), Invalid::Encoding);
+        check(&format!("sha384:{}", "a".repeat(130)), Invalid::Length);
+        check(&format!("other:{}", "Z".repeat(65)), Invalid::Length);
+        check("other:", Invalid::Length);
+        check("other:a/b", Invalid::Encoding);
+        check("../x:00", Invalid::Algorithm);
+    }
+
+    #[test]
+    fn other_algorithms_keep_their_spelling() {
+        let long = format!("sha3-512:{}", "0f".repeat(64));
+        for text in
+            ["md5:d41d8cd98f00b204e9800998ecf8427e", "multihash+base58:QmRZxt2b1FVZPNqd8", "x:abc", &long]
+        {
+            let digest: Digest = text.parse().unwrap();
+            assert_eq!(digest.to_string(), text);
+            assert_eq!(digest.matches(b"abc"), None);
+        }
+        let [even, odd] = ["x:3131", "x:11z"].map(|text| text.parse::<Digest>().unwrap());
+        assert_ne!(even, odd);
+        assert_ne!(even, "x:11".parse().unwrap());
     }
 
     #[test]

@@ -136,6 +136,6 @@ mod tests {
         check("/v2/x/manifests/-bad", Invalid::Tag);
         check("/v2/x/blobs/latest", Invalid::Digest(digest::Invalid::Form));
         check("/v2/x/blobs/sha256:12", Invalid::Digest(digest::Invalid::Length));
-        check("/v2/x/manifests/sha256:XYZ", Invalid::Digest(digest::Invalid::Hex));
+        check("/v2/x/manifests/sha256:XYZ", Invalid::Digest(digest::Invalid::Encoding));
     }
 }

@@ -1,6 +1,7 @@
 //! The pull side of the distribution API: what is asked for, and how it is answered.
 
 mod discover;
+mod head;
 pub mod range;
 pub mod request;
 pub mod respond;

@@ -3,7 +3,7 @@
 use crate::auth::{Access, Caller};
 use crate::grant::{Grant, Recipe, Token};
 use crate::oci::{Digest, Host, Reference, Repository};
-use crate::upstream::Registry;
+use crate::upstream::{Redirects, Registry};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
 
@@ -107,10 +107,13 @@ pub struct Fetch {
     pub what: What,
     /// GET or HEAD.
     pub verb: Verb,
-    /// End-to-end request headers: `Accept`, `Range`, `If-Range`, `If-None-Match`. Nothing else is forwarded.
+    /// End-to-end request headers: `Accept` and `Range`. Nothing else is forwarded; validators are ours to decide, since
+    /// the entity tags that callers know are digests, whatever upstream's are.
     pub headers: HeaderMap,
     /// Whose credentials.
     pub access: Access,
+    /// What to do with a redirect. Whoever reads the content itself follows it.
+    pub redirects: Redirects,
 }
 
 /// The object asked for, of us or of an upstream registry.

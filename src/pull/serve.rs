@@ -9,7 +9,7 @@ use crate::grant::Recipe;
 use crate::inject::Injector;
 use crate::oci::{Digest, Reference, headers};
 use crate::pull::Demand;
-use crate::rewrite::{Derivation, Untouched};
+use crate::rewrite::Derivation;
 use crate::state::State;
 use crate::upstream::Upstream;
 use http::{HeaderValue, Response, header};
@@ -135,7 +135,8 @@ impl Parts {
         }
         let root = self.state.root(access, &grant.registry, &grant.repository, *digest).await?;
         let Some((root, recipe)) = root else { return Ok(None) };
-        if recipe.layer(digest).is_some() {
+        // Only the operator's layers are anybody's: see `state::digests`.
+        if root.demand == Demand::Default && recipe.layer(digest).is_some() {
             return Ok(Some(Ours::Injected(recipe)));
         }
         let derivation = self.derive(scoped, root.base, &recipe, root.demand).await?;
@@ -167,10 +168,8 @@ impl Parts {
 
     /// The root of a derivation as the answer to a tag.
     async fn root(&self, scoped: &Scoped, derivation: &Derivation) -> Result<Response<Body>, Error> {
-        // Artifacts and other systems' images pass untouched whoever asks; these two would be a silent surprise.
-        if let (Demand::Explicit, Some(why @ (Untouched::Schema1 | Untouched::Refused(_)))) =
-            (scoped.grant.demand, derivation.untouched)
-            && let Some(error) = why.refusal()
+        if scoped.grant.demand == Demand::Explicit
+            && let Some(error) = derivation.refusal()
         {
             return Err(error);
         }

@@ -5,7 +5,7 @@
 //! variable is set whenever the base has an entry point, also when the recipe leaves that alone, as programs that
 //! were written for this protocol expect. It is kept as the base has it when the base already starts with what
 //! the recipe sets, or when the recipe sets no entry point and the base has a chain: another value would make the
-//! entry program start itself.
+//! entry program start itself. It is emptied when the base has a chain and no entry point.
 
 use super::fields::{Doc, Names, array, object, quoted, string};
 use super::index::named;
@@ -130,6 +130,11 @@ fn process(doc: Doc<'_>, text: &str, recipe: &Recipe) -> Result<Vec<Edit>, Refus
     if !entrypoint.is_empty() && !is_chained(&entrypoint, has_chain, recipe) {
         variables.retain(|line| key(line) != ENTRY_CHAIN);
         variables.push(format!("{ENTRY_CHAIN}={}", chain(&entrypoint)));
+    } else if entrypoint.is_empty() && has_chain && !recipe.entrypoint.is_empty() {
+        // The chain of some earlier entry point, which the base has taken back since.
+        if !variables.iter().any(|line| key(line) == ENTRY_CHAIN) {
+            variables.push(format!("{ENTRY_CHAIN}="));
+        }
     }
     let mut edits = Vec::new();
     let mut absent = Vec::new();

@@ -60,19 +60,22 @@ impl Derivation {
         let documents: usize = self.documents.values().map(|document| document.bytes.len() + 256).sum();
         documents as u64 + 512
     }
-}
 
-impl Untouched {
-    /// The error for somebody who asked for a change ([`Demand::Explicit`](crate::pull::Demand)): 400 `UNSUPPORTED`,
-    /// or 400 `MANIFEST_INVALID` for a refused document. `None` when no change was asked for.
-    pub fn refusal(self) -> Option<Error> {
-        match self {
-            Untouched::EmptyRecipe => None,
+    /// The error for somebody who asked for a change ([`Demand::Explicit`](crate::pull::Demand)) and does not get it:
+    /// 400 `UNSUPPORTED` for schema 1, 400 `MANIFEST_INVALID` for a refused document. Artifacts and the images of
+    /// other systems and platforms pass untouched whoever asks.
+    pub fn refusal(&self) -> Option<Error> {
+        match self.untouched? {
             Untouched::Refused(refusal) => Some(refusal.into()),
-            why => Some(
-                Error::new(Code::Unsupported, Side::Client, format!("the image cannot be changed: {why}"))
-                    .with_status(StatusCode::BAD_REQUEST),
-            ),
+            why @ Untouched::Schema1 => {
+                let message = format!("the image cannot be changed: {why}");
+                let error = Error::new(Code::Unsupported, Side::Client, message);
+                Some(error.with_status(StatusCode::BAD_REQUEST))
+            }
+            Untouched::EmptyRecipe
+            | Untouched::Artifact
+            | Untouched::OperatingSystem
+            | Untouched::Platform => None,
         }
     }
 }

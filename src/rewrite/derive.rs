@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Platform, Reference};
 use crate::pull::{Fetch, Image, Verb, What};
-use crate::upstream::Upstream;
+use crate::upstream::{Redirects, Upstream};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
@@ -32,7 +32,7 @@ const CONCURRENCY: usize = 4;
 /// Everything fetched is fetched by digest and verified. Fails with 502 `UNAVAILABLE` when upstream's answer is not
 /// what the digest, size or `Content-Type` promised, with 400 `MANIFEST_INVALID` when a platform that the recipe names
 /// is missing, and with whatever `upstream` fails with. An image that is not changed is no failure here, whoever
-/// demands it: see [`Untouched::refusal`].
+/// demands it: see [`Derivation::refusal`].
 pub async fn derive(image: &Image, upstream: Upstream, limit: usize) -> Result<Derivation, Error> {
     let source = Source { image: image.clone(), upstream, limit };
     let root = source.document(image.root, None).await?;
@@ -111,7 +111,10 @@ impl Source {
         }
         let Plan { levels, images, mut outcomes, mut seen } = plan;
         let (mut replacements, mut documents) = (Replacements::new(), BTreeMap::new());
-        for derived in self.all(images, |source, digest, entry| source.entry(digest, entry)).await? {
+        // All images are in memory together. The share depends on the index alone, so that the result does.
+        let share = self.limit.min(self.limit * super::SHARED_LIMITS / images.len().max(1));
+        let source = Source { limit: share, ..self.clone() };
+        for derived in source.all(images, |source, digest, entry| source.entry(digest, entry)).await? {
             seen.extend(derived.outcome.platform.clone());
             outcomes.push(derived.outcome);
             documents.extend(derived.documents);
@@ -155,6 +158,9 @@ impl Source {
 
     /// An entry that is an image.
     async fn entry(self, digest: Digest, entry: Entry) -> Result<Derived, Error> {
+        if entry.size > self.limit as u64 {
+            return Ok(Derived::left(entry.platform, Refusal::Size(entry.size as usize)));
+        }
         let fetched = self.document(digest, Some(entry.size)).await?;
         match &fetched.kind {
             Ok(media) if *media == entry.media => self.changed(&fetched, entry.platform).await,
@@ -231,11 +237,13 @@ impl Source {
         size: Option<u64>,
     ) -> Result<Result<(Option<MediaType>, Bytes), Refusal>, Error> {
         let mut headers = HeaderMap::new();
-        if let What::Manifest(_) = what {
+        let is_manifest = matches!(what, What::Manifest(_));
+        if is_manifest {
             headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
         }
         let Image { registry, repository, access, .. } = self.image.clone();
-        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access };
+        let redirects = Redirects::Follow;
+        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access, redirects };
         let response = self.upstream.clone().oneshot(request).await?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
@@ -249,7 +257,10 @@ impl Source {
                 "{digest} of upstream has not the size that was announced"
             )));
         }
+        // The signatures of a schema 1 document are not part of its digest; such an image is left as it is anyway.
+        let is_signed = is_manifest && media == Some(MediaType::Schema1Signed);
         match digest.matches(&bytes) {
+            _ if is_signed => Ok(Ok((media, bytes))),
             Some(true) => Ok(Ok((media, bytes))),
             Some(false) => Err(Error::bad_gateway(format!("upstream sent something else as {digest}"))),
             None => Ok(Err(Refusal::Unverifiable)),

@@ -29,13 +29,14 @@ pub type Replacements = BTreeMap<Digest, Spliced>;
 
 /// The entries of an index, in order.
 pub fn read(doc: Doc<'_>) -> Result<Vec<Entry>, Refusal> {
-    elements(doc)?.into_iter().map(|text| entry(text).map(|(entry, _)| entry)).collect()
+    parts(doc)?.1.into_iter().map(|text| entry(text).map(|(entry, _)| entry)).collect()
 }
 
 /// The index with every entry that refers to a replaced document referring to its replacement, without the
-/// attestations of what was replaced: they speak of other bytes. Order and everything else stay.
+/// attestations of what was replaced: they speak of other bytes. A changed index has no `subject`: it is no referrer of
+/// what the base referred to. Order and everything else stay.
 pub fn apply(doc: Doc<'_>, replacements: &Replacements, limit: usize) -> Result<Spliced, Refusal> {
-    let elements = elements(doc)?;
+    let (fields, elements) = parts(doc)?;
     let attested: Vec<String> = replacements.keys().map(Digest::to_string).collect();
     let mut edits = Vec::new();
     let mut kept = false;
@@ -57,10 +58,14 @@ pub fn apply(doc: Doc<'_>, replacements: &Replacements, limit: usize) -> Result<
             edits.extend(descriptor.refer(doc, replacement));
         }
     }
+    if !edits.is_empty() {
+        edits.extend(fields.member(5).map(|subject| doc.remove(subject)));
+    }
     splice(doc, edits, limit)
 }
 
-fn elements(doc: Doc<'_>) -> Result<Vec<&str>, Refusal> {
+/// The members of an index, and its entries.
+fn parts(doc: Doc<'_>) -> Result<(Fields<'_, 7>, Vec<&str>), Refusal> {
     let names = ["schemaVersion", "mediaType", "manifests", "layers", "config", "subject", "annotations"];
     let fields = object(doc.text(), names, Names::Folded)?;
     if fields.member(3).is_some() {
@@ -70,7 +75,8 @@ fn elements(doc: Doc<'_>) -> Result<Vec<&str>, Refusal> {
         return Err(Refusal::Form("schemaVersion"));
     }
     let manifests = fields.member(2).ok_or(Refusal::Missing("manifests"))?.value;
-    if manifests == "null" { Ok(Vec::new()) } else { array(manifests, "manifests") }
+    let entries = if manifests == "null" { Vec::new() } else { array(manifests, "manifests")? };
+    Ok((fields, entries))
 }
 
 fn entry(text: &str) -> Result<(Entry, Descriptor<'_>), Refusal> {

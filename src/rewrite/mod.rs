@@ -42,5 +42,7 @@ pub const DEPTH_LIMIT: usize = 64;
 pub const LAYER_LIMIT: usize = 127;
 /// Most manifests and nested indexes fetched for one derivation.
 pub const IMAGE_LIMIT: usize = 64;
+/// Documents of the largest size that the images of one index may have between them: each may take its share.
+pub const SHARED_LIMITS: usize = 8;
 /// Deepest nesting of indexes; an index of manifests is 1.
 pub const NESTING_LIMIT: usize = 3;

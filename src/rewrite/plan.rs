@@ -122,6 +122,7 @@ fn step(entry: &Entry, recipe: &Recipe, limit: usize) -> Step {
     match entry.digest {
         _ if entry.size > limit as u64 => Step::Leave(Refusal::Size(entry.size as usize).into()),
         None => Step::Leave(Refusal::Unverifiable.into()),
+        Some(digest) if digest.digester().is_none() => Step::Leave(Refusal::Unverifiable.into()),
         Some(digest) if is_index => Step::Index(digest),
         Some(digest) => Step::Image(digest),
     }

@@ -2,7 +2,7 @@
 
 mod upstream;
 
-pub use upstream::{login, remote, upstream};
+pub use upstream::{http, login, remote, upstream};
 
 use crate::admission::{AdmissionLayer, Pool};
 use crate::auth::RequireLayer;
@@ -77,10 +77,16 @@ pub fn pull(
 }
 
 /// What becomes of an image: from memory, or derived, remembered and kept.
-pub fn derive(derivations: Derivations, state: State, rewrite: RewriteLayer, upstream: Upstream) -> Derive {
+pub fn derive(
+    derivations: Derivations,
+    permits: Pool,
+    state: State,
+    rewrite: RewriteLayer,
+    upstream: Upstream,
+) -> Derive {
     let stack = ServiceBuilder::new()
-        // Nothing below runs twice for the same image.
-        .layer(CacheLayer::new(derivations))
+        // Nothing below runs twice for the same image, and only so much of it at once.
+        .layer(CacheLayer::new(derivations, permits))
         // Durable before it is revealed, and once for all who wait.
         .layer(RememberLayer::new(state))
         .layer(rewrite)

@@ -4,7 +4,7 @@ use super::record::{Key, millis};
 use super::store::{Opener, Store};
 use super::writer::{Change, Gauges, Order, QUEUE, Writer, unavailable};
 use super::{OpenError, Root, digests, open, tables};
-use crate::auth::AccessId;
+use crate::auth::{AccessId, AccessKey};
 use crate::config;
 use crate::error::Error;
 use crate::grant::{Grant, Recipe};
@@ -30,6 +30,7 @@ struct Shared {
     orders: Option<mpsc::Sender<Order>>,
     writer: Option<JoinHandle<()>>,
     grants: std::sync::Mutex<Vec<(Key, Grant)>>,
+    access_key: AccessKey,
 }
 
 impl State {
@@ -42,8 +43,11 @@ impl State {
     /// Opens the database and starts the writer over it.
     pub(super) fn start(opener: Opener, dir: &Path, limits: &config::Cache) -> Result<State, OpenError> {
         let store = Arc::new(Store::new(opener)?);
-        let grants = store
-            .with(|database| tables::grants(&database.begin_read()?))
+        let (grants, access_key) = store
+            .with(|database| {
+                let read = database.begin_read()?;
+                Ok((tables::grants(&read)?, tables::access_key(&read)?))
+            })
             .map_err(|error: redb::Error| OpenError::corrupt(dir, error.to_string()))?;
         let (sender, orders) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -58,12 +62,18 @@ impl State {
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;
         let grants = std::sync::Mutex::new(grants);
-        Ok(State(Arc::new(Shared { store, orders: Some(sender), writer: Some(thread), grants })))
+        let (orders, writer) = (Some(sender), Some(thread));
+        Ok(State(Arc::new(Shared { store, orders, writer, grants, access_key })))
     }
 
     /// The grants that were in the file when it was opened. They are handed over once.
     pub fn load_grants(&self) -> Vec<(Key, Grant)> {
         std::mem::take(&mut *self.0.grants.lock().expect("nothing panics while it holds this"))
+    }
+
+    /// What tells callers apart by their own credentials; the same as long as the file lives.
+    pub fn access_key(&self) -> AccessKey {
+        self.0.access_key.clone()
     }
 
     /// The digests of all layers of the operator's that a grant or root may still lead to. Looks at every recipe;
@@ -92,7 +102,7 @@ impl State {
         derivation: &Derivation,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let digests = digests(derivation, &image.recipe);
+        let digests = digests(derivation, image);
         self.put_roots(digests, Root::of(image), image.recipe.clone(), now).await
     }
 
@@ -107,7 +117,7 @@ impl State {
         if digests.is_empty() {
             return Ok(());
         }
-        self.order(Change::PutRoot { root, recipe, digests, now: millis(now) }).await
+        self.order(Change::PutRoot { root: Box::new(root), recipe, digests, now: millis(now) }).await
     }
 
     /// Where a digest came from, if this access was given it.

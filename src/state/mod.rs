@@ -19,7 +19,7 @@ pub use open::OpenError;
 pub use record::Key;
 
 use crate::auth::AccessId;
-use crate::grant::{Recipe, RecipeId};
+use crate::grant::RecipeId;
 use crate::oci::{Digest, Host, Repository};
 use crate::pull::{Demand, Image};
 use crate::rewrite::Derivation;
@@ -56,12 +56,13 @@ impl Root {
     }
 }
 
-/// Every digest under which clients will ask for parts of this derivation: its documents and the layers it
-/// appends. Empty when nothing was changed.
-fn digests(derivation: &Derivation, recipe: &Recipe) -> Vec<Digest> {
+/// Every digest under which clients will ask for parts of this derivation: its documents and the operator's layers
+/// in it. The layers of a token are found through the token alone: whoever mints it says what their digests are and
+/// where they come from, and must not say so for anybody else. Empty when nothing was changed.
+fn digests(derivation: &Derivation, image: &Image) -> Vec<Digest> {
     if derivation.documents.is_empty() {
         return Vec::new();
     }
-    let layers = recipe.layers.iter().map(|layer| layer.digest);
-    derivation.documents.keys().copied().chain(layers).collect()
+    let layers = image.recipe.layers.iter().filter(|_| image.demand == Demand::Default);
+    derivation.documents.keys().copied().chain(layers.map(|layer| layer.digest)).collect()
 }

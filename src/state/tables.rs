@@ -3,9 +3,11 @@
 
 use super::Root;
 use super::record::{GrantRecord, Key, RootRecord, hash, place};
-use crate::auth::AccessId;
+use crate::auth::{AccessId, AccessKey};
 use crate::grant::{Grant, Recipe, Source};
 use crate::oci::{Digest, Host, Repository};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use redb::{
     Database, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
     WriteTransaction,
@@ -14,8 +16,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Layout of the records below; another number is refused.
-const FORMAT: &str = "wave-state/1";
+const FORMAT: &str = "wave-state/2";
 
+/// `format`, and `access-key`, which is of use only together with the roots that are filed under its codes.
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 /// SHA-256 of the token -> (recipe, grant). The token itself is nowhere.
 const GRANTS: TableDefinition<'_, &Key, (&Key, &[u8])> = TableDefinition::new("grants");
@@ -41,6 +44,7 @@ pub(super) struct Counts {
 
 pub(super) enum Refused {
     Version(String),
+    Random(getrandom::Error),
     Storage(Box<redb::Error>),
 }
 
@@ -63,6 +67,11 @@ pub(super) fn check(database: &Database) -> std::result::Result<(), Refused> {
                 meta.insert("format", FORMAT)?;
             }
         }
+        if meta.get("access-key")?.is_none() {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes).map_err(Refused::Random)?;
+            meta.insert("access-key", &*STANDARD.encode(bytes))?;
+        }
         write.open_table(GRANTS)?;
         write.open_table(RECIPES)?;
         write.open_table(ROOTS)?;
@@ -70,6 +79,14 @@ pub(super) fn check(database: &Database) -> std::result::Result<(), Refused> {
         write.open_table(PLACES)?;
     }
     Ok(write.commit()?)
+}
+
+/// What tells callers apart.
+pub(super) fn access_key(read: &ReadTransaction) -> Result<AccessKey> {
+    let meta = read.open_table(META)?;
+    let text = meta.get("access-key")?.map(|value| value.value().to_string());
+    let bytes = STANDARD.decode(text.unwrap_or_default()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(|bytes| AccessKey::new(&bytes)).ok_or_else(|| corrupt("the access key is none"))
 }
 
 pub(super) fn counts(write: &WriteTransaction) -> Result<Counts> {

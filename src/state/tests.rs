@@ -1,6 +1,6 @@
 use super::*;
 use crate::config;
-use crate::grant::{Grant, Layer, Source, Token};
+use crate::grant::{Grant, Layer, Recipe, Source, Token};
 use crate::oci::{Code, Compression};
 use crate::scratch::Scratch;
 use std::path::Path;
@@ -9,7 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn limits(max_roots: usize) -> config::Cache {
-    config::Cache { max_bytes: 0, tag_ttl: Duration::ZERO, max_roots, root_ttl: Duration::from_secs(1000) }
+    config::Cache {
+        max_bytes: 0,
+        max_derivations: 1,
+        tag_ttl: Duration::ZERO,
+        max_roots,
+        root_ttl: Duration::from_secs(1000),
+    }
 }
 
 fn open(dir: &Scratch) -> State {
@@ -100,6 +106,20 @@ async fn a_root_is_found_by_every_digest_and_by_its_own_access_only() {
     assert_eq!(look(&state, "anonymous", "config").await, Some(Digest::sha256("base")));
     assert_eq!(look(&state, "anonymous", "other").await, None);
     assert_eq!(look(&state, "quay.io/0123", "index").await, None);
+}
+
+#[test]
+fn callers_are_the_same_after_a_restart_and_others_elsewhere() {
+    let (dir, elsewhere) = (Scratch::new(), Scratch::new());
+    let id = |dir: &Scratch| {
+        let password = crate::secret::Secret::new("s3cret");
+        let credentials = crate::auth::Credentials { username: "alice".into(), password };
+        let host = "quay.io".parse().unwrap();
+        crate::auth::Access::caller(&host, credentials, &open(dir).access_key()).id().clone()
+    };
+    let first = id(&dir);
+    assert_eq!(first, id(&dir));
+    assert_ne!(first, id(&elsewhere));
 }
 
 #[tokio::test]
@@ -275,7 +295,7 @@ async fn damage_is_refused_at_the_start() {
     std::fs::write(&path, b"this is no database, whatever its name says").unwrap();
     let error = State::open(dir.path(), &limits(1)).unwrap_err().to_string();
     assert!(error.contains("is damaged"), "{error}");
-    let needle = b"wave-state/1";
+    let needle = b"wave-state/2";
     let spot = good.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
     let mut flipped = good.clone();
     flipped[spot] ^= 1;

@@ -25,7 +25,7 @@ const BATCH: usize = 128;
 pub(super) enum Change {
     PutGrant(Key, Arc<Grant>),
     DeleteGrants(Vec<Key>),
-    PutRoot { root: Root, recipe: Arc<Recipe>, digests: Vec<Digest>, now: u64 },
+    PutRoot { root: Box<Root>, recipe: Arc<Recipe>, digests: Vec<Digest>, now: u64 },
     Sweep { now: u64 },
 }
 

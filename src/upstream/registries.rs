@@ -1,6 +1,7 @@
 //! The registries we know and what the operator said of each.
 
-use crate::auth::{Access, Credentials};
+use super::Redirects;
+use crate::auth::Access;
 use crate::config;
 use crate::error::Error;
 use crate::oci::{Code, Host};
@@ -102,17 +103,17 @@ impl Registry {
         Registry { host: host.clone(), alias, endpoint, listed, policy: policy.clone() }
     }
 
+    /// What to do with redirects of blobs that are for the client.
+    pub fn redirects(&self) -> Redirects {
+        if self.policy.redirect { Redirects::HandOut } else { Redirects::Follow }
+    }
+
     /// The operator's access: his credentials for this registry, else none.
     pub fn access(&self) -> Access {
         match &self.policy.credentials {
-            Some(credentials) => Access::with(&self.host, credentials.clone()),
+            Some(credentials) => Access::operator(&self.host, credentials.clone()),
             None => Access::anonymous(),
         }
-    }
-
-    /// The access of a caller's own credentials.
-    pub fn access_of(&self, credentials: Credentials) -> Access {
-        Access::with(&self.host, credentials)
     }
 }
 

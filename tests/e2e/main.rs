@@ -7,6 +7,7 @@
 mod support;
 
 mod crash;
+mod demo;
 mod objects;
 mod pulls;
 mod pulls_tls;
@@ -14,5 +15,6 @@ mod readme;
 mod rig;
 mod routes;
 mod soak;
+mod state;
 mod stop;
 mod upstreams;

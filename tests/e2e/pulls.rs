@@ -20,6 +20,15 @@ pub(crate) const IMAGES: &[&str] = &[
     "library/large:oci",
 ];
 
+/// Images that are pulled as they are.
+pub(crate) const PLAIN: &[&str] = &[
+    "library/hello:oci",
+    "library/hello:schema2",
+    "library/hello:index",
+    "library/hello:list",
+    "library/large:oci",
+];
+
 /// Pulls all images with the default layer from `HOST:PORT`.
 pub(crate) fn augmented(client: &dyn Client, authority: &str, via: Via<'_>) {
     for image in IMAGES {
@@ -53,7 +62,7 @@ async fn everything(client: &dyn Client) {
     augmented(client, layered.plain(), Via::Http);
 
     let bare = Wave::before(&registry).start();
-    for image in ["library/hello:oci", "library/hello:schema2", "library/hello:index"] {
+    for image in PLAIN {
         runs_plain(client, &format!("{}/{image}", bare.plain()), Via::Http);
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::pulls::{augmented, runs_augmented, runs_plain};
+use crate::pulls::{PLAIN, augmented, runs_augmented, runs_plain};
 use crate::support::clients::{Buildah, Client, Containerd, Docker, Podman, Skopeo, Via};
 use crate::support::netns::Namespace;
 use crate::support::pack::Pack;
@@ -16,7 +16,7 @@ async fn everything(client: &dyn Client, untrusting: &dyn Client, stage: &Stage)
 
     refused(untrusting, &format!("{}/library/hello:oci", layered.tls()));
     augmented(client, layered.tls(), layered_via);
-    for image in ["library/hello:oci", "library/hello:schema2", "library/hello:index"] {
+    for image in PLAIN {
         runs_plain(client, &format!("{}/{image}", bare.tls()), bare_via);
     }
     for image in ["library/hello:schema2", "library/hello:index"] {

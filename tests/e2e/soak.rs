@@ -1,5 +1,6 @@
 //! Many pulls of a large image at once, in little memory.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,8 +8,10 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::support::http::Peer;
+use crate::support::images::sha256;
 use crate::support::pack::Pack;
 use crate::support::registry::Registry;
+use crate::support::tools;
 use crate::support::walk::blob;
 use crate::support::wave::Wave;
 
@@ -31,12 +34,15 @@ async fn soak() {
         bytes += task.await.expect("every digest is right");
     }
     let (seconds, peak) = (start.elapsed().as_secs_f64(), wave.peak_memory());
-    println!(
-        "{pulls} pulls, {:.1} GB in {seconds:.1} s ({:.0} MB/s), VmHWM of wave {:.1} MB",
+    let figures = format!(
+        "\nsoak: {pulls} pulls, {:.1} GB in {seconds:.1} s ({:.0} MB/s), VmHWM of wave {:.1} MB ({})\n",
         bytes as f64 / 1e9,
         bytes as f64 / 1e6 / seconds,
         peak as f64 / 1e6,
+        tools::wave().display(),
     );
+    // Not by `println`, which the test harness keeps to itself when the test passes.
+    std::io::stdout().write_all(figures.as_bytes()).expect("standard output can be written");
     assert!(peak < MEMORY, "VmHWM of wave is {peak} bytes");
 }
 
@@ -44,6 +50,7 @@ async fn soak() {
 async fn pull(peer: Peer) -> u64 {
     let answer = peer.get("/v2/library/large/manifests/oci").await;
     assert_eq!(answer.status, http::StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.header("docker-content-digest"), sha256(&answer.body));
     let manifest: Value = answer.json();
     let layers = manifest["layers"].as_array().expect("a manifest has layers");
     let permits = Arc::new(Semaphore::new(PARALLEL));

@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::pulls::runs_augmented;
-use crate::support::clients::{Skopeo, Via};
+use crate::support::clients::{Client, Containerd, Skopeo, Via};
 use crate::support::pack::Pack;
 use crate::support::pki::Authority;
 use crate::support::registry::Registry;
@@ -12,12 +12,18 @@ use crate::support::token_server::TokenServer;
 use crate::support::walk::walk;
 use crate::support::wave::{Builder, Wave};
 
-/// A pull by a client, and a walk through all objects.
-async fn pulls(wave: Builder, name: &str) {
-    let pack = Pack::new();
+/// Pulls by a client, which runs the small images, and walks through all objects: `name` as one manifest and as an
+/// index, and the large image.
+async fn pulls(wave: Builder, name: &str) -> (Wave, Pack) {
+    let (pack, skopeo) = (Pack::new(), Skopeo::new());
     let wave = wave.layer(&pack.json()).start();
-    runs_augmented(&Skopeo::new(), &format!("{}/{name}:oci", wave.plain()), Via::Http);
-    walk(&wave.http(), name, "oci").await;
+    for tag in ["oci", "index"] {
+        runs_augmented(&skopeo, &format!("{}/{name}:{tag}", wave.plain()), Via::Http);
+        walk(&wave.http(), name, tag).await;
+    }
+    skopeo.pull(&format!("{}/library/large:oci", wave.plain()), Via::Http).ok();
+    walk(&wave.http(), "library/large", "oci").await;
+    (wave, pack)
 }
 
 /// What the registry does not give us, we do not give, and we say why.
@@ -96,7 +102,13 @@ async fn tokens_behind_a_private_authority() {
     let registry = Registry::token_tls(&tokens, &authority.issue(&["localhost", "127.0.0.1"]));
     let host = registry.authority();
     let wave = Wave::before(&registry).registry(&host, trusting(&registry, &authority)).login(&host);
-    pulls(wave, "private/hello").await;
+    let (wave, _pack) = pulls(wave, "private/hello").await;
+
+    // A daemon, with TLS all the way.
+    let containerd = Containerd::start();
+    for image in ["private/hello:index", "library/large:oci"] {
+        runs_augmented(&containerd, &format!("{}/{image}", wave.tls()), Via::Tls(wave.authority()));
+    }
 }
 
 fn trusting(registry: &Registry, authority: &Authority) -> Value {

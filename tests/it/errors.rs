@@ -1,10 +1,17 @@
-//! Every error under `/v2`, provoked over HTTP, with its status, code and body.
+//! Every error under `/v2`, provoked over HTTP, with its status, code and body. A full disk under the state is in
+//! `tests/e2e/state.rs`.
+
+mod faults;
+mod silent;
+mod tokens;
 
 use crate::support::{Image, Proxy, TinyLayer, Upstream, get, head, post, respond, send};
 use http::Method;
 use serde_json::json;
-use std::time::Duration;
 use wave_registry::oci::Digest;
+
+/// `alice`, and sha256 of "s3cret".
+const ACCOUNTS: &str = "  allow-anonymous: false\n  accounts: { alice: 1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0 }\n";
 
 async fn failing(status: u16, headers: &'static [(&'static str, &'static str)]) -> Upstream {
     Upstream::scripted(move |seen| (seen.path != "/v2/").then(|| respond(status, headers, ""))).await
@@ -52,31 +59,6 @@ async fn push_and_delete() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_none() {
-    let upstream = Upstream::start().await;
-    let proxy = Proxy::start(&upstream).await;
-    let never = "abcdefghijklmnopqrstuvwxyz";
-    get(&proxy.url(&format!("/v2/wt/{never}/library/app/manifests/v1"))).await.is_error(404, "NAME_UNKNOWN");
-    get(&proxy.url("/v2/wt/bbc389039bf0/library/app/manifests/v1")).await.is_error(404, "NAME_UNKNOWN");
-}
-
-#[tokio::test]
-async fn a_token_that_has_expired_says_so() {
-    let upstream = Upstream::start().await;
-    Image::push(&upstream, Some("v1"), "amd64", b"x");
-    let proxy = Proxy::with(&upstream, "  tokens: { duration: 1s }\n").await;
-    let reply =
-        post(&proxy.url("/container-token"), &json!({"containerImage": "up.test/library/app:v1"})).await;
-    let token = reply.json()["containerToken"].as_str().unwrap().to_string();
-    let url = proxy.url(&format!("/v2/wt/{token}/library/app/manifests/v1"));
-    assert_eq!(get(&url).await.status, 200);
-    tokio::time::sleep(Duration::from_millis(1100)).await;
-    let expired = get(&url).await;
-    expired.is_error(404, "NAME_UNKNOWN");
-    assert!(expired.json()["errors"][0]["message"].as_str().unwrap().contains("expired"));
-}
-
-#[tokio::test]
 async fn what_upstream_refuses() {
     for status in [401, 403] {
         let upstream = failing(status, &[]).await;
@@ -89,12 +71,19 @@ async fn what_upstream_refuses() {
 
 #[tokio::test]
 async fn the_callers_own_credentials_refused() {
-    let upstream = failing(401, &[("www-authenticate", "Basic realm=\"up\"")]).await;
-    let proxy = Proxy::with_registry(&upstream, "forward-credentials: true").await;
-    let authorization = [("authorization", "Basic YWxpY2U6d3Jvbmc=")];
-    let refused = send(Method::GET, &proxy.url("/v2/library/app/manifests/v1"), &authorization, "").await;
-    refused.is_error(401, "UNAUTHORIZED");
-    assert!(refused.header("www-authenticate").starts_with("Basic "));
+    let basic: &[_] = &[("www-authenticate", "Basic realm=\"up\"")];
+    for (status, challenge) in [(401, basic), (403, &[])] {
+        let upstream = failing(status, challenge).await;
+        let proxy = Proxy::with_registry(&upstream, "forward-credentials: true").await;
+        let authorization = [("authorization", "Basic YWxpY2U6d3Jvbmc=")];
+        let digest = Digest::sha256("x");
+        for object in ["manifests/v1", &format!("blobs/{digest}")] {
+            let url = proxy.url(&format!("/v2/library/app/{object}"));
+            let refused = send(Method::GET, &url, &authorization, "").await;
+            refused.is_error(401, "UNAUTHORIZED");
+            assert_eq!(refused.header("www-authenticate"), "Basic realm=\"up.test\"", "{status} {object}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -108,9 +97,7 @@ async fn a_registry_that_is_not_served() {
 async fn an_account_is_needed() {
     let upstream = Upstream::start().await;
     Image::push(&upstream, Some("v1"), "amd64", b"x");
-    // sha256 of "s3cret"
-    let accounts = "  allow-anonymous: false\n  accounts: { alice: 1ec1c26b50d5d3c58d9583181af8076655fe00756bf7285940ba3670f99fcba0 }\n";
-    let proxy = Proxy::with(&upstream, accounts).await;
+    let proxy = Proxy::with(&upstream, ACCOUNTS).await;
     let url = proxy.url("/v2/library/app/manifests/v1");
     for path in [&url, &proxy.url("/v2/")] {
         let refused = get(path).await;
@@ -172,6 +159,29 @@ async fn upstream_takes_too_long() {
     let address = silent.local_addr().unwrap();
     let proxy = Proxy::to(address, "", "  upstream: { attempts: 1, head-timeout: 300ms }\n").await;
     get(&proxy.url("/v2/library/app/manifests/v1")).await.is_error(504, "UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn the_head_of_a_response_takes_too_long() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let limits = "  server: { head-deadline: 300ms }\n  upstream: { attempts: 1, connect-timeout: 100ms, head-timeout: 20s }\n";
+    let proxy = Proxy::to(address, "", limits).await;
+    let late = get(&proxy.url("/v2/library/app/manifests/v1")).await;
+    late.is_error(504, "UNAVAILABLE");
+    assert_eq!(late.json()["errors"][0]["message"], "no answer within the deadline");
+}
+
+#[tokio::test]
+async fn a_range_outside_of_a_blob_that_streams() {
+    // As `docker-registry` does: the length of the blob, and less.
+    let upstream = failing(416, &[("content-range", "bytes */10"), ("content-type", "text/plain")]).await;
+    let proxy = Proxy::start(&upstream).await;
+    let url = proxy.url(&format!("/v2/library/app/blobs/{}", Digest::sha256("0123456789")));
+    let beyond = send(Method::GET, &url, &[("range", "bytes=10-")], "").await;
+    beyond.is_error(416, "SIZE_INVALID");
+    assert_eq!(beyond.header("content-range"), "bytes */10");
+    assert_eq!(upstream.seen("/blobs/")[0].headers["range"], "bytes=10-");
 }
 
 #[tokio::test]

@@ -11,3 +11,4 @@ mod restart;
 mod support;
 mod tidy;
 mod token;
+mod upstreams;

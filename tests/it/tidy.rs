@@ -1,5 +1,8 @@
 //! Rules of the house that the compiler does not know.
 
+mod crates;
+mod tools;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,14 +33,37 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).expect("a file of the project")
 }
 
-/// The part of a source that is not its tests.
-fn product(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or(text)
+/// A source without what is compiled for tests only: each item behind `#[cfg(test)]`, as rustfmt lays it out.
+fn product(text: &str) -> String {
+    let mut product = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() != "#[cfg(test)]" {
+            product.extend([line, "\n"]);
+            continue;
+        }
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let ends = |line: &str| {
+            let at_this_depth =
+                line.strip_prefix(indent).is_some_and(|rest| !rest.starts_with(char::is_whitespace));
+            at_this_depth && (line.ends_with(';') || line.ends_with('}') || line.ends_with(','))
+        };
+        // An attribute of the same item has no such end.
+        lines.by_ref().find(|line| ends(line)).expect("an item ends");
+    }
+    product
+}
+
+#[test]
+fn a_product_is_all_but_its_tests() {
+    let text = "a\n#[cfg(test)]\nmod testing;\nb\n    #[cfg(test)]\n    fn c() {\n        d();\n    }\n    e\n\
+                #[cfg(test)]\n#[path = \"x\"]\nmod tests {\n    fn f() {\n    }\n}\ng\n";
+    assert_eq!(product(text), "a\nb\n    e\ng\n");
 }
 
 #[test]
 fn files_are_short() {
-    for folder in ["src", "layer/src", "tests", "benches"] {
+    for folder in ["src", "layer/src", "layer/tests", "tests", "benches"] {
         for (path, text) in sources(folder) {
             let lines = text.lines().count();
             assert!(lines <= 400, "{} has {lines} lines", path.display());
@@ -62,10 +88,20 @@ fn the_vocabulary_and_the_documents_do_no_io() {
 #[test]
 fn layers_are_stacked_in_one_place() {
     for (path, text) in sources("src") {
-        let stacked = product(&text).contains("ServiceBuilder");
         let test =
             path.components().any(|part| part.as_os_str() == "tests.rs" || part.as_os_str() == "tests");
-        assert!(test || path.starts_with("src/stack") || !stacked, "{} stacks layers", path.display());
+        if test || path.starts_with("src/stack") {
+            continue;
+        }
+        let product: String = product(&text).split_whitespace().collect();
+        let stacked = ["ServiceBuilder", "Layer::layer("].iter().find(|word| product.contains(**word));
+        assert_eq!(stacked, None, "{} stacks layers", path.display());
+        for (at, call) in product.match_indices(".layer(") {
+            let end = product[..at].rfind(|c: char| !c.is_alphanumeric()).map_or(0, |before| before + 1);
+            // Those of images, not of services.
+            let of_an_image = ["family", "recipe"].contains(&&product[end..at]);
+            assert!(of_an_image, "{} stacks layers: {}{call}", path.display(), &product[end..at]);
+        }
     }
 }
 

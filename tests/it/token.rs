@@ -1,6 +1,6 @@
 //! Container tokens: minting, pulling by them, and the requests that are refused.
 
-use crate::support::{Image, Proxy, TinyLayer, Upstream, get, post, respond, send};
+use crate::support::{Image, Proxy, TinyLayer, Upstream, get, head, post, respond, send};
 use http::Method;
 use serde_json::{Value, json};
 use wave_registry::oci::Digest;
@@ -74,7 +74,7 @@ async fn what_is_kept_is_for_nobody_else() {
     let request =
         json!({"containerImage": "up.test/a:v1", "containerConfig": {"layers": [own.json(&own.data())]}});
     mint(&proxy, &request).await;
-    let (mut found, mut folders) = (Vec::new(), vec![proxy.data()]);
+    let (mut found, mut folders) = (Vec::new(), vec![proxy.folder().join("data")]);
     while let Some(folder) = folders.pop() {
         let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
@@ -126,6 +126,54 @@ async fn a_pinned_image_stays_pinned() {
     let plain =
         mint(&proxy, &json!({"containerImage": format!("up.test/library/app@{}", image.manifest)})).await;
     assert_eq!(target(&plain).1, image.manifest.to_string());
+}
+
+#[tokio::test]
+async fn a_pinned_image_that_cannot_be_changed_is_refused() {
+    let upstream = Upstream::start().await;
+    let proxy = Proxy::start(&upstream).await;
+    let own = TinyLayer::new("bar.txt", "own");
+    let schema1 = upstream.manifest(
+        None,
+        "application/vnd.docker.distribution.manifest.v1+json",
+        r#"{"schemaVersion":1,"name":"library/app","tag":"old","fsLayers":[],"history":[]}"#,
+    );
+    let twice = r#"{"schemaVersion":2,"config":{},"layers":[],"layers":[]}"#;
+    let twice = upstream.manifest(None, "application/vnd.oci.image.manifest.v1+json", twice);
+    for (digest, message) in [(schema1, "schema 1"), (twice, "occurs twice")] {
+        let request = json!({
+            "containerImage": format!("up.test/library/app@{digest}"),
+            "containerConfig": {"layers": [own.json(&own.data())]},
+        });
+        let reply = post(&proxy.url("/container-token"), &request).await;
+        assert_eq!(reply.status, 400);
+        let text = reply.json()["message"].as_str().unwrap().to_owned();
+        assert!(text.contains(message), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_says_nothing_about_anybody_elses_blobs() {
+    let upstream = Upstream::start().await;
+    let image = Image::push(&upstream, Some("v1"), "amd64", b"genuine");
+    let proxy = Proxy::start(&upstream).await;
+    // A layer of the image itself, said to be somewhere else and of another size.
+    let claim = json!({
+        "location": "https://elsewhere.example/layer.tar.gz", "gzipDigest": image.layer, "gzipSize": 1,
+        "tarDigest": Digest::sha256("other"),
+    });
+    let request = json!({"containerImage": "up.test/library/app:v1", "containerConfig": {"layers": [claim]}});
+    let reply = mint(&proxy, &request).await;
+    let (name, reference) = target(&reply);
+    assert_eq!(get(&proxy.url(&format!("/v2/{name}/manifests/{reference}"))).await.status, 200);
+    let plain = mint(&proxy, &json!({"containerImage": "up.test/library/app:v1"})).await;
+    for name in ["up.test/library/app", &target(&plain).0] {
+        let url = proxy.url(&format!("/v2/{name}/blobs/{}", image.layer));
+        let blob = get(&url).await;
+        assert_eq!((blob.status, &blob.body[..]), (http::StatusCode::OK, &b"genuine"[..]), "{name}");
+        let head = head(&url).await;
+        assert_eq!(head.header("content-length"), "7");
+    }
 }
 
 #[tokio::test]
@@ -217,18 +265,6 @@ async fn requests_that_are_refused() {
     }
     let large = format!("data:{}", "A".repeat(14_000_001));
     check(changed("location", json!(large)), "Container layer exceeds the maximum allowed size").await;
-}
-
-#[tokio::test]
-async fn a_token_is_for_its_image() {
-    let upstream = Upstream::start().await;
-    Image::push(&upstream, Some("v1"), "amd64", b"x");
-    let proxy = Proxy::start(&upstream).await;
-    let reply = mint(&proxy, &json!({"containerImage": "up.test/library/app:v1"})).await;
-    let token = reply["containerToken"].as_str().unwrap();
-    get(&proxy.url(&format!("/v2/wt/{token}/library/other/manifests/v1")))
-        .await
-        .is_error(404, "NAME_UNKNOWN");
 }
 
 #[tokio::test]

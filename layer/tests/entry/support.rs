@@ -19,11 +19,17 @@ pub(crate) fn entry_sh() -> &'static Path {
     PATH.get_or_init(|| link_to(env!("CARGO_BIN_EXE_fusion"), "entry.sh"))
 }
 
-/// A link of the given name in a folder of its own. Not a copy: while a file is written another test may fork, and
-/// a file that is open for writing cannot be executed.
+/// A link of the given name in a folder with nothing else, the same one each time. Not a copy: while a file is
+/// written another test may fork, and a file that is open for writing cannot be executed.
 pub(crate) fn link_to(program: impl AsRef<Path>, name: &str) -> PathBuf {
-    let link = TempDir::new().keep().join(name);
-    symlink(program, &link).unwrap();
+    let program = program.as_ref();
+    let called = program.file_name().unwrap().to_str().unwrap();
+    let link = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("links/{called}-as-{name}")).join(name);
+    // Another test may make the same one at this moment: it is made aside and moved into its place.
+    let draft = TempDir::new();
+    symlink(program, draft.path().join(name)).unwrap();
+    fs::create_dir_all(link.parent().unwrap()).unwrap();
+    fs::rename(draft.path().join(name), &link).unwrap();
     link
 }
 
@@ -172,13 +178,6 @@ impl TempDir {
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         fs::write(&path, content).unwrap();
-        path
-    }
-
-    /// Leaves the folder in the target folder.
-    fn keep(self) -> PathBuf {
-        let path = self.0.clone();
-        std::mem::forget(self);
         path
     }
 }

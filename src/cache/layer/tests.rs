@@ -8,6 +8,7 @@ use crate::pull::Demand;
 use crate::rewrite::Document;
 use crate::upstream::Registries;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tower_test::{assert_request_eq, mock};
 
 fn image(root: &str, access: Access) -> Image {
@@ -38,16 +39,17 @@ fn derivation(text: &'static str) -> Arc<Derivation> {
 fn alice() -> Access {
     let credentials =
         crate::auth::Credentials { username: "alice".into(), password: crate::secret::Secret::new("s3cret") };
-    Access::with(&crate::oci::Host::docker_hub(), credentials)
+    Access::operator(&crate::oci::Host::docker_hub(), credentials)
 }
 
 type Inner = tower::util::MapErr<mock::Mock<Image, Arc<Derivation>>, fn(BoxError) -> Error>;
 
 fn cache() -> (Cache<Inner>, mock::Handle<Image, Arc<Derivation>>, Derivations) {
     let (inner, handle) = mock::pair();
-    let derivations = Derivations::new(1 << 20);
+    let derivations = Derivations::new(1 << 20, Duration::from_secs(3600));
     let inner = inner.map_err(Error::from as fn(BoxError) -> Error);
-    (CacheLayer::new(derivations.clone()).layer(inner), handle, derivations)
+    let permits = Pool::new("derivations", 2);
+    (CacheLayer::new(derivations.clone(), permits).layer(inner), handle, derivations)
 }
 
 impl PartialEq for Image {
@@ -65,8 +67,48 @@ async fn many_callers_share_one_computation() {
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().root, Digest::sha256("doc"));
     }
-    let again = cache.clone().oneshot(image("a", Access::anonymous())).await.unwrap();
-    assert_eq!(again.root, Digest::sha256("doc"));
+    let again = cache.clone().oneshot(image("a", Access::anonymous()));
+    let again = tokio::time::timeout(Duration::from_secs(5), again).await.expect("nothing is computed again");
+    assert_eq!(again.unwrap().root, Digest::sha256("doc"));
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_takes_nothing_along() {
+    let (cache, mut handle, derivations) = cache();
+    let leaver = tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous())));
+    let (request, answer) = handle.next_request().await.unwrap();
+    assert_eq!(request, image("a", Access::anonymous()));
+    let follower = tokio::spawn(cache.clone().oneshot(image("a", Access::anonymous())));
+    leaver.abort();
+    assert!(leaver.await.unwrap_err().is_cancelled());
+    answer.send_response(derivation("doc"));
+    assert_eq!(follower.await.unwrap().unwrap().root, Digest::sha256("doc"));
+    assert!(derivations.get(&Key::of(&image("a", Access::anonymous()))).await.is_some());
+}
+
+#[tokio::test]
+async fn only_so_many_at_once() {
+    let (cache, mut handle, _) = cache();
+    let call = |name: &str| tokio::spawn(cache.clone().oneshot(image(name, Access::anonymous())));
+    let (one, two) = (call("a"), call("b"));
+    let (first, second) = (handle.next_request().await.unwrap().1, handle.next_request().await.unwrap().1);
+    let refused = call("c").await.unwrap().unwrap_err();
+    assert_eq!((refused.status().as_u16(), refused.retry_after().is_some()), (503, true));
+    first.send_response(derivation("a"));
+    second.send_response(derivation("b"));
+    assert!(one.await.unwrap().is_ok() && two.await.unwrap().is_ok());
+    let third = call("c");
+    handle.next_request().await.unwrap().1.send_response(derivation("c"));
+    assert!(third.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_panic_is_the_callers_too() {
+    let derivations = Derivations::new(1 << 20, Duration::from_secs(3600));
+    let inner = tower::service_fn(|_: Image| async { panic!("a fault of ours") });
+    let cache = CacheLayer::new(derivations, Pool::new("derivations", 1)).layer(inner);
+    let call = tokio::spawn(cache.oneshot(image("a", Access::anonymous())));
+    assert!(call.await.unwrap_err().is_panic());
 }
 
 #[tokio::test]

@@ -69,3 +69,23 @@ async fn https_with_an_authority_of_ones_own_and_not_without() {
     let missing = tls(Some(&dir.path().join("none.pem"))).unwrap_err().to_string();
     assert!(missing.starts_with("cannot read certificates from"), "{missing}");
 }
+
+#[tokio::test]
+async fn an_answer_may_come_in_pieces() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 4096];
+        let _ = stream.read(&mut asked).await.unwrap();
+        for piece in ["HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n", "abc", "def"] {
+            stream.write_all(piece.as_bytes()).await.unwrap();
+            // The reader has had its turn, several times over.
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    let answer = send(&tls(None).unwrap(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await;
+    assert_eq!(answer.unwrap().body(), "abcdef");
+    server.await.unwrap();
+}

@@ -12,7 +12,7 @@ const LAYER_PATH: &str = "pack/layers/layer.json";
 /// One container-token request may be this large, and must fit.
 const TOKEN_REQUEST: u64 = 32 << 20;
 
-pub(super) static KEYS: [Key; 9] = [
+pub(super) static KEYS: [Key; 10] = [
     Key::new("wave.data-dir", "data", "directory for tokens, what was served to whom, and layers"),
     Key::told(
         "wave.layer-path",
@@ -27,6 +27,8 @@ pub(super) static KEYS: [Key; 9] = [
     Key::new("wave.tokens.max-bytes", "1GiB", "what live tokens take on disk, inline layers included"),
     // A rewritten manifest and config of one image are some 10 KiB: 256MiB are tens of thousands of images.
     Key::new("wave.cache.max-bytes", "256MiB", "rewritten documents in memory"),
+    // Each takes a few requests upstream, and memory for the documents of one image.
+    Key::new("wave.cache.max-derivations", "256", "images rewritten at the same time; more are answered 503"),
     // Docker Hub counts each look at a tag; a push is seen this much later.
     Key::new("wave.cache.tag-ttl", "20s", "how long a tag is believed to stay where it was"),
     // Some 500 bytes each: half a gigabyte on disk at most.
@@ -72,6 +74,7 @@ pub(super) fn tokens(read: &mut Reader) -> Tokens {
 pub(super) fn cache(read: &mut Reader) -> Cache {
     Cache {
         max_bytes: read.value("wave.cache.max-bytes", bytes),
+        max_derivations: read.value("wave.cache.max-derivations", count),
         tag_ttl: read.value("wave.cache.tag-ttl", duration_or_zero),
         max_roots: read.value("wave.cache.max-roots", count),
         root_ttl: read.value("wave.cache.root-ttl", duration),

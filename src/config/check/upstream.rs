@@ -19,7 +19,7 @@ pub(super) static KEYS: [Key; 9] = [
     Key::new(
         "wave.upstream.max-requests",
         "2048",
-        "requests in flight to one registry, bodies included: half of what is admitted",
+        "requests in flight to one registry, or to all layer URLs, bodies included: half of what is admitted",
     ),
     Key::new("wave.upstream.max-redirects", "5", "redirects that are followed"),
     Key::new("wave.upstream.attempts", "5", "tries of a request, the first included"),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::{Accounts, Anonymous, Caller, Credentials};
+use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::oci::Digest;
 use crate::pull::{Conditions, Verb};
@@ -16,9 +16,14 @@ struct House {
 
 const LIFE: Duration = Duration::from_secs(3600);
 
+fn key() -> AccessKey {
+    AccessKey::new(&[0; 32])
+}
+
 fn house(listed: &[(&str, config::Registry)]) -> House {
     let dir = Scratch::new();
-    let cache = config::Cache { max_bytes: 0, tag_ttl: LIFE, max_roots: 9, root_ttl: LIFE };
+    let cache =
+        config::Cache { max_bytes: 0, max_derivations: 1, tag_ttl: LIFE, max_roots: 9, root_ttl: LIFE };
     let state = State::open(dir.path(), &cache).unwrap();
     let listed = listed.iter().map(|(host, policy)| (host.parse().unwrap(), policy.clone())).collect();
     let registries =
@@ -27,7 +32,7 @@ fn house(listed: &[(&str, config::Registry)]) -> House {
     let tokens = config::Tokens { duration: LIFE, max_count: 9, max_bytes: 1 << 20 };
     let resolver = Resolver {
         grants: Grants::load(state, &tokens, &default),
-        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries)),
+        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries, key())),
         registries,
         default,
     };
@@ -159,7 +164,7 @@ async fn a_token_made_with_own_credentials_needs_some_again() {
         reference: Some("latest".parse().unwrap()),
         recipe: Arc::new(Recipe::default()),
         demand: Demand::Default,
-        access: Some(registry.access_of(own.clone()).id().clone()),
+        access: Some(Access::caller(&registry.host, own.clone(), &key()).id().clone()),
         expires: None,
         owner: None,
     };

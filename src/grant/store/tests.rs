@@ -13,6 +13,7 @@ fn state(dir: &Scratch) -> State {
     let cache = config::Cache {
         max_bytes: 0,
         tag_ttl: Duration::ZERO,
+        max_derivations: 1,
         max_roots: 10,
         root_ttl: Duration::from_secs(10),
     };

@@ -105,6 +105,9 @@ fn a_chain_never_leads_back_to_our_entry() {
     let other = Recipe { entrypoint: vec!["/other".into()], ..Recipe::default() };
     let want = r#"{"Entrypoint":["/other"],"Env":["WAVE_ENTRY_CHAIN=/opt/entry","X=1"]}"#;
     check(&other, ours, want);
+    // A chain whose entry point was taken back is none.
+    let stale = r#"{"Entrypoint":[],"Env":["WAVE_ENTRY_CHAIN=sh"]}"#;
+    check(&entry(), stale, r#"{"Entrypoint":["/opt/entry"],"Env":["WAVE_ENTRY_CHAIN="]}"#);
     // Without an entry point of ours the variable tells what the image's own is.
     check(&env, r#"{"Entrypoint":["a"]}"#, r#"{"Entrypoint":["a"],"Env":["X=2","WAVE_ENTRY_CHAIN=a"]}"#);
 }

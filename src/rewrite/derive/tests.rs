@@ -270,6 +270,10 @@ async fn what_is_no_image_is_untouched() {
     let chart = store.manifest("application/vnd.cncf.helm.config.v1+json", config, "");
     let artifact = store.manifest(OCI_CONFIG, config, r#","artifactType":"a/b""#);
     let schema1 = store.add("text/plain", r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#);
+    // The digest of a signed document is that of what was signed.
+    let signed = Digest::sha256("what was signed");
+    let media = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    store.documents.insert(signed, (media.into(), r#"{"schemaVersion":1,"signatures":[]}"#.into()));
     let twice = store.manifest(OCI_CONFIG, config, r#","layers":[]"#);
     let other = store.add("application/vnd.oci.artifact.manifest.v1+json", "{}");
     let root = store.image("amd64");
@@ -278,14 +282,15 @@ async fn what_is_no_image_is_untouched() {
         let done = store.derive(root, recipe).await.unwrap();
         assert_eq!((done.untouched, done.root, done.documents.len()), (Some(why), root, 0));
         assert_eq!(done.size, store.size(&root) as u64);
-        why.refusal().map(|error| (error.code(), error.status().as_u16()))
+        done.refusal().map(|error| (error.code(), error.status().as_u16()))
     };
+    assert_eq!(check(chart, &recipe(&[]), Untouched::Artifact).await, None);
+    assert_eq!(check(artifact, &recipe(&[]), Untouched::Artifact).await, None);
+    assert_eq!(check(other, &recipe(&[]), Untouched::Artifact).await, None);
+    assert_eq!(check(index, &recipe(&[]), Untouched::Artifact).await, None);
     let unsupported = Some((Code::Unsupported, 400));
-    assert_eq!(check(chart, &recipe(&[]), Untouched::Artifact).await, unsupported);
-    assert_eq!(check(artifact, &recipe(&[]), Untouched::Artifact).await, unsupported);
-    assert_eq!(check(other, &recipe(&[]), Untouched::Artifact).await, unsupported);
-    assert_eq!(check(index, &recipe(&[]), Untouched::Artifact).await, unsupported);
     assert_eq!(check(schema1, &recipe(&[]), Untouched::Schema1).await, unsupported);
+    assert_eq!(check(signed, &recipe(&[]), Untouched::Schema1).await, unsupported);
     let refused = Untouched::Refused(Refusal::Twice("layers"));
     assert_eq!(check(twice, &recipe(&[]), refused).await, Some((Code::ManifestInvalid, 400)));
     assert_eq!(check(root, &Recipe::default(), Untouched::EmptyRecipe).await, None);
@@ -343,6 +348,25 @@ async fn what_is_set_already_changes_nothing() {
     let other = store.manifest(OCI_CONFIG, config, "");
     let done = store.derive(other, &recipe).await.unwrap();
     assert_eq!(done.untouched, Some(Untouched::Refused(Refusal::Counts)));
+}
+
+#[tokio::test]
+async fn the_images_of_an_index_share_what_is_allowed() {
+    let mut store = Store::default();
+    let small: Vec<_> = (0..15).map(|n| (store.image(&format!("linux/amd64/v{n}")), "")).collect();
+    let config = store.add(
+        OCI_CONFIG,
+        format!(
+            r#"{{"os":"linux","architecture":"arm64","x":"{}","rootfs":{{"type":"layers","diff_ids":["x"]}}}}"#,
+            "x".repeat(LIMIT / 2)
+        ),
+    );
+    let large = (store.manifest(OCI_CONFIG, config, ""), "");
+    let root = store.index(&[&small[..14], &[large]].concat());
+    assert_eq!(store.derive(root, &recipe(&[])).await.unwrap().documents.len(), 2 * 15 + 1);
+    let other = (store.image("linux/s390x"), "");
+    let root = store.index(&[&small[..], &small[..1], &[large, other]].concat());
+    assert_eq!(store.derive(root, &recipe(&[])).await.unwrap().documents.len(), 2 * 16 + 1);
 }
 
 #[tokio::test]

@@ -60,10 +60,20 @@ fn attestations_go_with_what_they_attest() {
 }
 
 #[test]
+fn a_changed_index_is_no_referrer() {
+    let text = format!(
+        r#"{{"schemaVersion":2,"subject":{{"digest":"{0}"}},"manifests":[{{"digest":"{0}","size":1}}]}}"#,
+        digest("a")
+    );
+    assert!(!run(&text, &["a"]).unwrap().contains("subject"));
+    assert_eq!(run(&text, &["b"]).unwrap(), text);
+}
+
+#[test]
 fn entries_of_any_kind() {
     let text = format!(
         r#"{{"schemaVersion":2,"manifests":[
-        {{"mediaType":"x/y","digest":"md5:00","size":1,"artifactType":"a/b"}},
+        {{"mediaType":"x/y","digest":"~:00","size":1,"artifactType":"a/b"}},
         {{"digest":"{}","size":2,"platform":{{"os":"linux","architecture":"arm64","variant":"v8"}}}}]}}"#,
         digest("c")
     );

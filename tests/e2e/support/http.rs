@@ -1,6 +1,7 @@
 //! A client of our own: one connection per request, http or https, nothing followed, nothing decoded.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -55,6 +56,19 @@ impl Peer {
     pub(crate) async fn post(&self, path: &str, json: &serde_json::Value) -> Answer {
         let headers = [("content-type", "application/json")];
         Answer::read(self.send(Method::POST, path, &headers, &json.to_string()).await).await
+    }
+
+    /// Waits until the server takes no connections.
+    ///
+    /// # Panics
+    /// When it still does after 20 seconds.
+    pub(crate) async fn refuses(&self) {
+        let refused = async {
+            while TcpStream::connect(&self.authority).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), refused).await.expect("the server stops accepting");
     }
 
     /// Sends a request; the body of the answer is still to be read.

@@ -12,7 +12,8 @@
 //! | `wave`, `pack` | the product, and the layer it injects |
 //! | `clients` | skopeo, podman, buildah, containerd and docker |
 //! | `netns` | another machine to pull from |
-//! | `http`, `walk` | a client of our own, and one that verifies every object of an image |
+//! | `http` | a client of our own |
+//! | `walk`, `slow` | a pull that verifies every object of an image, and one that takes its time |
 
 pub(crate) mod clients;
 pub(crate) mod http;
@@ -24,6 +25,7 @@ pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod scratch;
 pub(crate) mod server;
+pub(crate) mod slow;
 pub(crate) mod token_server;
 pub(crate) mod tools;
 pub(crate) mod walk;

@@ -29,7 +29,7 @@ impl Pack {
             rootfs.display()
         );
         let folder = scratch::small();
-        let mut wave = tools::isolated(Path::new(env!("CARGO_BIN_EXE_wave")));
+        let mut wave = tools::isolated(&tools::wave());
         run::run(wave.current_dir(folder.path()).arg("pack").arg(rootfs)).ok();
         Self { folder }
     }

@@ -16,16 +16,25 @@ pub(crate) fn large() -> TempDir {
     tempfile::Builder::new().prefix("data-").tempdir_in(target()).expect("the target folder can be written")
 }
 
-/// A folder that is made once by `make` and kept between runs. `make` gets an empty folder that becomes this one
-/// when it is complete, so an interrupted run leaves nothing behind that looks whole.
-pub(crate) fn cached(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
-    let path = target().join(name);
+/// A folder that is made by `make` and kept for as long as its inputs are the same; then that of others goes. `make`
+/// gets an empty folder that becomes this one when it is complete, so an interrupted run leaves nothing behind that
+/// looks whole.
+pub(crate) fn cached(name: &str, inputs: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let digest = super::images::sha256(inputs.as_bytes());
+    let folder = target().join(name);
+    let path = folder.join(&digest["sha256:".len()..][..16]);
     if !path.exists() {
+        std::fs::create_dir_all(&folder).expect("the target folder can be written");
         let draft = large();
         make(draft.path());
         let kept = std::fs::rename(draft.path(), &path);
         // Two runs at once make the same content: the first to finish wins.
         assert!(kept.is_ok() || path.exists(), "cannot keep {}: {kept:?}", path.display());
+        let others =
+            std::fs::read_dir(&folder).expect("it is there").map(|entry| entry.expect("an entry").path());
+        for other in others.filter(|other| *other != path) {
+            std::fs::remove_dir_all(other).expect("the folder is ours");
+        }
     }
     path
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::tools;
 
@@ -86,6 +86,16 @@ impl Server {
     /// When it has not ended after 20 seconds.
     pub(crate) fn terminate(&self) -> ExitStatus {
         self.end(Signal::TERM)
+            .unwrap_or_else(|why| panic!("{} does not end: {why}\n{}", self.name, self.log()))
+    }
+
+    /// Ctrl-C, which the terminal sends to the whole process group that the program leads.
+    ///
+    /// # Panics
+    /// When the program has not ended after 20 seconds.
+    pub(crate) fn interrupt(&self) -> ExitStatus {
+        kill_process_group(self.pid, Signal::INT).expect("the program leads a process group");
+        self.wait_until(Duration::from_secs(20), |state| state.exit)
             .unwrap_or_else(|why| panic!("{} does not end: {why}\n{}", self.name, self.log()))
     }
 

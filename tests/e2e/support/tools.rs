@@ -1,9 +1,9 @@
-//! Every program the tests call, and the Debian package that has it.
+//! Every program the tests call, and the Debian package that has it; and the product.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Program and Debian package; `tests/install.sh` installs the same ones.
+/// Program and Debian package; `tests/install.sh` has the same rows.
 const TOOLS: &[(&str, &str)] = &[
     ("buildah", "buildah"),
     ("busybox", "busybox-static"),
@@ -14,14 +14,16 @@ const TOOLS: &[(&str, &str)] = &[
     ("docker", "docker.io"),
     ("docker-registry", "docker-registry"),
     ("dockerd", "docker.io"),
-    ("gzip", "gzip"),
+    ("env", "coreutils"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
-    ("nsenter", "util-linux"),
+    ("mount", "mount"),
     ("netavark", "netavark"),
+    ("nsenter", "util-linux"),
     ("podman", "podman"),
     ("runc", "runc"),
     ("setpriv", "util-linux"),
+    ("setsid", "util-linux"),
     ("sh", "dash"),
     ("skopeo", "skopeo"),
     ("timeout", "coreutils"),
@@ -45,6 +47,20 @@ pub(crate) fn isolated(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", FOLDERS.join(":")).env("HOME", "/nonexistent").env("LC_ALL", "C.UTF-8");
     command
+}
+
+/// The product: the binary of this build, or the one `WAVE_BINARY` names.
+pub(crate) fn wave() -> PathBuf {
+    std::env::var_os("WAVE_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_wave").into(), PathBuf::from)
+}
+
+/// Lets a command find the caller's Rust compiler, wherever that and what belongs to it are.
+pub(crate) fn with_cargo(command: &mut Command) {
+    let inherited = |name: &str| {
+        ["PATH", "HOME"].contains(&name)
+            || ["CARGO_", "RUSTUP_", "RUSTC_"].iter().any(|p| name.starts_with(p))
+    };
+    command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(inherited)));
 }
 
 /// The path of a program of the table.

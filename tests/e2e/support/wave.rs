@@ -159,7 +159,9 @@ impl Builder {
         let (certificate, key) = identity.write(folder.path());
         let bind = format!("{}:0", self.tls_host);
         self.config["server"]["tls"] = json!({"bind": bind, "certificate": certificate, "key": key});
-        self.config["data-dir"] = json!(folder.path().join("data"));
+        if self.config["data-dir"].is_null() {
+            self.config["data-dir"] = json!(folder.path().join("data"));
+        }
         let (server, listeners) = launch(&self.config, folder.path());
         Wave { config: self.config, folder, authority: self.authority, server, listeners }
     }
@@ -179,7 +181,7 @@ fn launch(config: &Value, folder: &Path) -> (Server, Listeners) {
     // JSON is YAML.
     let file = folder.join("config.yml");
     std::fs::write(&file, json!({"wave": config}).to_string()).expect("the folder is ours");
-    let mut wave = tools::isolated(Path::new(env!("CARGO_BIN_EXE_wave")));
+    let mut wave = tools::isolated(&tools::wave());
     // Without a layer.json in its working folder there is no default layer but the one asked for.
     wave.current_dir(folder).args(["serve", "--config"]).arg(&file);
     let server = Server::start("wave", &wave);

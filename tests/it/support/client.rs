@@ -65,13 +65,23 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().expect("a text header"))
     }
 
-    /// Asserts status and code of an error of the registry API.
+    /// Asserts status and code of an error of the registry API, and that its body is the specification's: one error
+    /// with a message, and nothing else.
     #[track_caller]
     pub fn is_error(&self, status: u16, code: &str) {
         let text = String::from_utf8_lossy(&self.body);
         assert_eq!(self.status.as_u16(), status, "{text}");
-        assert_eq!(self.json()["errors"][0]["code"], code, "{text}");
-        assert!(self.json()["errors"][0]["message"].as_str().is_some_and(|message| !message.is_empty()));
+        let body = self.json();
+        let mut error = body["errors"][0].as_object().unwrap_or_else(|| panic!("{text}")).clone();
+        assert_eq!(error.remove("code"), Some(code.into()), "{text}");
+        let message = error.remove("message");
+        assert!(message.is_some_and(|text| text.as_str().is_some_and(|text| !text.is_empty())), "{text}");
+        error.remove("detail");
+        assert!(error.is_empty(), "{text}");
+        assert_eq!(body["errors"].as_array().map(Vec::len), Some(1), "{text}");
+        assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{text}");
         assert_eq!(self.header("content-type"), "application/json");
+        assert_eq!(self.header("content-length"), self.body.len().to_string());
+        assert_eq!(self.header("docker-distribution-api-version"), "registry/2.0");
     }
 }

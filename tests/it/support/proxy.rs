@@ -2,7 +2,7 @@
 
 use super::{TinyLayer, Upstream};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -62,9 +62,14 @@ impl Proxy {
 
     /// Stops it and starts it again on the same data.
     pub async fn restart(self) -> Proxy {
+        self.restart_with(|config| config).await
+    }
+
+    /// The same with another configuration.
+    pub async fn restart_with(self, change: impl FnOnce(String) -> String) -> Proxy {
         self.stop.send(()).expect("it runs");
         tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("it drains").expect("it ends");
-        Proxy::run(self.config, self.dir).await
+        Proxy::run(change(self.config), self.dir).await
     }
 
     /// Packs another default layer over the one it was started with, as `wave pack` does: each file is replaced.
@@ -81,9 +86,9 @@ impl Proxy {
         format!("http://{}{path}", self.address)
     }
 
-    /// Its data directory.
-    pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
+    /// Where its configuration, its data and its default layer are.
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
     }
 
     /// A URL on the admin listener.
@@ -111,11 +116,11 @@ fn scratch() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
-fn scratch_in(dir: &std::path::Path) -> TempDir {
+fn scratch_in(dir: &Path) -> TempDir {
     tempfile::tempdir_in(dir).expect("a scratch folder")
 }
 
-fn write(dir: &TempDir, config: &str) -> PathBuf {
+fn write(dir: &TempDir, config: &str) -> std::path::PathBuf {
     let path = dir.path().join("config.yml");
     std::fs::write(&path, config).expect("a scratch folder takes it");
     path

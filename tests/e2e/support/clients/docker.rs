@@ -35,7 +35,8 @@ impl Docker {
     /// `trusted` are the authorities its administrator installed, each for a `HOST:PORT`, the way docker reads them
     /// (`/etc/docker/certs.d`), in a mount namespace where nobody else sees them.
     pub(crate) fn start_in(namespace: &Namespace, trusted: &[(&str, &Authority)]) -> Self {
-        let mut script = "mkdir -p /etc/docker; mount -t tmpfs none /etc/docker\n".to_owned();
+        let mount = tools::find("mount");
+        let mut script = format!("mkdir -p /etc/docker; {} -t tmpfs none /etc/docker\n", mount.display());
         for (registry, authority) in trusted {
             let (folder, file) = (format!("/etc/docker/certs.d/{registry}"), authority.file());
             script += &format!("mkdir -p {folder}; cp {} {folder}/ca.crt\n", file.display());

@@ -11,13 +11,14 @@
 //! | `library/scratch:schema2` | the same as Docker schema 2 |
 //! | `library/large:oci` | `hello` and six layers of 50 MB that do not compress |
 //! | `nextflow/bash:latest` | as `library/hello:oci`: the README's example |
-//! | `private/hello:oci` | as `library/hello:oci`, in a repository that is not `library/` |
+//! | `private/hello:oci`, `:index` | as `library/hello`, in a repository that is not `library/` |
 
 mod layer;
 mod layout;
 mod recipes;
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 pub(crate) use layer::{Layer, hex, sha256};
 
@@ -38,29 +39,46 @@ const PUSHES: &[(&str, &str, &[&str])] = &[
     ("scratch", "library/scratch:schema2", &["--format", "v2s2"]),
     ("large", "library/large:oci", &[]),
     ("hello", "private/hello:oci", &[]),
+    ("index", "private/hello:index", &["--all"]),
     ("hello", "nextflow/bash:latest", &[]),
 ];
 
-/// An OCI layout with the tags of the first column of `PUSHES`; made once.
+/// What the images are made by.
+const SOURCES: &[&str] = &[
+    include_str!("mod.rs"),
+    include_str!("layer.rs"),
+    include_str!("layout.rs"),
+    include_str!("recipes.rs"),
+];
+
+/// An OCI layout with the tags of the first column of `PUSHES`; made once for the same inputs.
 pub(crate) fn layout() -> PathBuf {
-    scratch::cached("layout-1", |folder| {
-        let mut layout = layout::Layout::new(folder);
-        recipes::write(&mut layout);
-        layout.finish();
-    })
+    static LAYOUT: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let programs = recipes::Programs::find();
+        scratch::cached("layout", &(SOURCES.concat() + &programs.digests()), |folder| {
+            let mut layout = layout::Layout::new(folder);
+            recipes::write(&mut layout, &programs);
+            layout.finish();
+        })
+    };
+    LAYOUT.get_or_init(make).clone()
 }
 
-/// The storage folder of a docker-registry that holds all images; made once.
+/// The storage folder of a docker-registry that holds all images; made once for the same layout.
 pub(crate) fn store() -> PathBuf {
-    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let layout = layout();
-    scratch::cached("store-2", |folder| {
-        let registry = Registry::empty();
-        for (tag, name, options) in PUSHES {
-            registry.push(&format!("{}:{tag}", layout.display()), name, options);
-        }
-        let storage = registry.into_storage();
-        std::fs::rename(storage.path().join("docker"), folder.join("docker")).expect("both folders are ours");
-    })
+    static STORE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let layout = layout();
+        scratch::cached("store", &layout.display().to_string(), |folder| {
+            let registry = Registry::empty();
+            for (tag, name, options) in PUSHES {
+                registry.push(&format!("{}:{tag}", layout.display()), name, options);
+            }
+            let storage = registry.into_storage();
+            std::fs::rename(storage.path().join("docker"), folder.join("docker"))
+                .expect("both folders are ours");
+        })
+    };
+    STORE.get_or_init(make).clone()
 }

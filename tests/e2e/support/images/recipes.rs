@@ -6,16 +6,43 @@ use flate2::Compression;
 use serde_json::{Value, json};
 
 use super::GREETING;
-use super::layer::{Files, Layer};
+use super::layer::{Files, Layer, sha256};
 use super::layout::{CONFIG, INDEX, Layout, MANIFEST};
 use crate::support::{run, tools};
 
 /// Six of these make the large image.
 const LARGE_LAYER: usize = 50 * 1000 * 1000;
 
+/// The programs in the images: whatever Debian and the compiler have made of them.
+pub(super) struct Programs {
+    /// A shell and its tools, and the names of these.
+    busybox: (Vec<u8>, String),
+    /// The example of the layer package, which prints files.
+    hello: Vec<u8>,
+}
+
+impl Programs {
+    pub(super) fn find() -> Self {
+        let busybox = std::fs::read(tools::find("busybox")).expect("busybox can be read");
+        let applets = run::run(tools::command("busybox").arg("--list")).ok();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("layer/static.sh");
+        let mut build = tools::isolated(&script);
+        tools::with_cargo(&mut build);
+        let hello = run::run(build.args(["--example", "hello"])).ok();
+        let hello = std::fs::read(hello.trim()).expect("the program was just built");
+        Self { busybox: (busybox, applets), hello }
+    }
+
+    /// Different for different programs.
+    pub(super) fn digests(&self) -> String {
+        let (program, applets) = &self.busybox;
+        [program, applets.as_bytes(), &self.hello].map(sha256).concat()
+    }
+}
+
 /// Writes all images of the layout.
-pub(super) fn write(layout: &mut Layout) {
-    let base = [busybox(), greeter()];
+pub(super) fn write(layout: &mut Layout, programs: &Programs) {
+    let base = [busybox(&programs.busybox), greeter()];
     let hello = layout.image(config("amd64", &json!(["/bin/hello"]), &["cat", "foo.txt"]), &base);
     layout.tag("hello", hello.clone());
     let string = layout.image(config("amd64", &json!("/bin/hello"), &["cat", "foo.txt"]), &base);
@@ -29,8 +56,10 @@ pub(super) fn write(layout: &mut Layout) {
     index(layout, "index", &[&amd64, &arm64, &attestation]);
     index(layout, "list", &[&amd64, &arm64]);
 
-    let scratch =
-        layout.image(config("amd64", &json!(["/hello", "cat"]), &["greeting.txt", "foo.txt"]), &[program()]);
+    let scratch = layout.image(
+        config("amd64", &json!(["/hello", "cat"]), &["greeting.txt", "foo.txt"]),
+        &[program(&programs.hello)],
+    );
     layout.tag("scratch", scratch);
 
     let [busybox, greeter] = base;
@@ -56,14 +85,11 @@ fn config(architecture: &str, entrypoint: &Value, cmd: &[&str]) -> Value {
 }
 
 /// A shell and its tools.
-fn busybox() -> Layer {
-    let path = tools::find("busybox");
+fn busybox((program, applets): &(Vec<u8>, String)) -> Layer {
     let mut files = Files::new();
     files.folder("bin/", 0o755);
-    files.file("bin/busybox", 0o755, &std::fs::read(&path).expect("busybox can be read"));
-    for applet in
-        run::run(tools::command("busybox").arg("--list")).ok().lines().filter(|name| *name != "busybox")
-    {
+    files.file("bin/busybox", 0o755, program);
+    for applet in applets.lines().filter(|name| *name != "busybox") {
         files.symlink(&format!("bin/{applet}"), "busybox");
     }
     files.folder("etc/", 0o755);
@@ -81,15 +107,9 @@ fn greeter() -> Layer {
 }
 
 /// One static program that prints files, and a file.
-fn program() -> Layer {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("layer/static.sh");
-    let mut build = tools::isolated(&script);
-    // A compiler is the caller's: rustup's folders are found by the caller's environment.
-    let inherited = ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR"];
-    build.envs(std::env::vars().filter(|(name, _)| inherited.contains(&name.as_str())));
-    let path = run::run(build.args(["--example", "hello"])).ok();
+fn program(hello: &[u8]) -> Layer {
     let mut files = Files::new();
-    files.file("hello", 0o755, &std::fs::read(path.trim()).expect("the program was just built"));
+    files.file("hello", 0o755, hello);
     files.file("greeting.txt", 0o644, format!("{GREETING}\n").as_bytes());
     files.pack(Compression::default())
 }
