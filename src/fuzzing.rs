@@ -7,9 +7,10 @@
 mod edits;
 mod model;
 
+use crate::config::parse_text;
 use crate::grant::{Layer, Recipe, Source};
 use crate::oci::path::Path;
-use crate::oci::{Compression, Digest, Family, Platform};
+use crate::oci::{Challenge, Compression, Digest, Family, Platform};
 use crate::pull::Spans;
 use crate::pull::range::Asked;
 use crate::rewrite::fields::Doc;
@@ -25,7 +26,15 @@ pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target and corpus.
 pub fn targets() -> &'static [(&'static str, Property)] {
-    &[("manifest", manifest), ("index", index), ("config", config), ("path", path), ("range", range)]
+    &[
+        ("manifest", manifest),
+        ("index", index),
+        ("config", config),
+        ("path", path),
+        ("range", range),
+        ("challenge", challenge),
+        ("config_file", config_file),
+    ]
 }
 
 /// Changing a manifest equals the same change on the model; the changed manifest can be changed again.
@@ -105,6 +114,31 @@ pub fn range(data: &[u8]) {
             assert_eq!(span.len(), span.bytes.end - span.bytes.start);
             assert!(span.content_range().to_str().is_ok());
         }
+    }
+}
+
+/// A challenge that was understood is understood again as it is printed, which leaves out what no header may hold.
+pub fn challenge(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for challenge in Challenge::parse(text) {
+        let printed = challenge.to_string();
+        let again: Vec<_> = Challenge::parse(&printed).iter().map(Challenge::to_string).collect();
+        assert_eq!(again, [printed]);
+    }
+}
+
+/// A valid configuration, as `wave check` prints it, is valid and says the same.
+pub fn config_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(loaded) = parse_text(text, std::iter::empty()) else { return };
+    // What stands for the hash of a password is none.
+    if !loaded.config.accounts.is_empty() {
+        return;
+    }
+    let effective = loaded.config.effective();
+    match parse_text(&effective, std::iter::empty()) {
+        Ok(again) => assert_eq!(again.config.effective(), effective, "the same configuration"),
+        Err(problems) => panic!("what is in effect is not valid:\n{effective}\n{problems}"),
     }
 }
 

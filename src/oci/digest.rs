@@ -106,22 +106,12 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Digest, Invalid> {
         let (name, value) = text.split_once(':').ok_or(Invalid::Form)?;
         let algorithm = Algorithm::parse(name).ok_or(Invalid::Algorithm)?;
-        let is_hex = value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if algorithm.width().is_some_and(|width| is_hex && value.len() != width * 2) {
-            return Err(Invalid::Length);
+        if let Some((raw, length)) = decode(value) {
+            return Digest::new(algorithm, Form::Hex, &raw[..length]).ok_or(Invalid::Length);
         }
-        // What looks like hex is kept as bytes, so that twice as much of it fits.
-        if is_hex && value.len() % 2 == 0 {
-            let nibble = |b: u8| if b < b'a' { b - b'0' } else { b - b'a' + 10 };
-            let mut raw = [0; 64];
-            let length = value.len() / 2;
-            for (byte, pair) in raw.iter_mut().zip(value.as_bytes().chunks_exact(2)) {
-                *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
-            }
-            return raw
-                .get(..length)
-                .and_then(|raw| Digest::new(algorithm, Form::Hex, raw))
-                .ok_or(Invalid::Length);
+        let is_hex = value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if is_hex && algorithm.width().is_some() {
+            return Err(Invalid::Length);
         }
         let is_encoded = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'_' | b'-');
         if algorithm.width().is_some() || !value.bytes().all(is_encoded) {
@@ -130,6 +120,34 @@ impl FromStr for Digest {
         Digest::new(algorithm, Form::Text, value.as_bytes()).ok_or(Invalid::Length)
     }
 }
+
+/// Up to 64 bytes from lower-case hex, and how many they are. What looks like hex is kept as bytes, so that twice as
+/// much of it fits.
+fn decode(value: &str) -> Option<([u8; 64], usize)> {
+    let (pairs, rest) = value.as_bytes().as_chunks::<2>();
+    let mut raw = [0; 64];
+    if !rest.is_empty() || pairs.len() > raw.len() {
+        return None;
+    }
+    let mut bad = 0;
+    for (byte, [high, low]) in raw.iter_mut().zip(pairs) {
+        let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
+        bad |= high | low;
+        *byte = high << 4 | low;
+    }
+    if bad > 15 { None } else { Some((raw, pairs.len())) }
+}
+
+/// The value of each hex digit; 16 for what is none.
+const NIBBLES: [u8; 256] = {
+    let mut table = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

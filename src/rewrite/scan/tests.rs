@@ -123,16 +123,22 @@ fn accepts_what_a_parser_accepts() {
 }
 
 #[test]
-fn the_string_scan_stops_at_every_place() {
-    for stop in ["\"", "\\", "\u{1f}", "\0"] {
-        for length in 0..20 {
-            let text = format!(
-                "{}{stop}\u{e9}tail of some length",
-                "\u{e9}".repeat(length / 2) + &"x".repeat(length % 2)
-            );
-            assert_eq!(plain(text.as_bytes()), length, "{text:?}");
+fn strings_end_where_they_end() {
+    for length in 0..20 {
+        let content = format!("{}{}", "\u{e9}".repeat(length / 2), "x".repeat(length % 2));
+        for tail in ["", ":", " , some more of the document"] {
+            let text = format!("{content}\"{tail}");
+            let (end, odd) = string(text.as_bytes(), 0).unwrap();
+            assert_eq!(end, length + 1, "{text:?}");
+            assert!(odd || length < 2, "{text:?}");
+            for bad in ["\u{1f}", "\0", "\\", "\\u12"] {
+                assert_eq!(string(format!("{content}{bad}").as_bytes(), 0), None);
+                assert_eq!(string(format!("{content}{bad}{tail}........").as_bytes(), 0), None);
+            }
         }
+        let escaped = format!("{content}\\\"{content}\\n\"{content}");
+        assert_eq!(string(escaped.as_bytes(), 0), Some((2 * length + 5, true)), "{escaped:?}");
     }
-    assert_eq!(plain(&[b'x'; 19]), 19);
-    assert_eq!(plain(" !#[]\u{7f}\u{ff}".as_bytes()), 8);
+    assert_eq!(string(b" !#[]\x7f<>\"........", 0), Some((9, false)));
+    assert_eq!(string(b"no end", 0), None);
 }
