@@ -13,6 +13,8 @@ ARG RUN_BASE=docker.io/library/debian:bookworm-slim
 FROM ${BUILD_BASE} AS build
 # A profile of Cargo.toml: dev is built fast and runs slowly.
 ARG PROFILE=release
+# The commit to show at /service-info.
+ARG WAVE_COMMIT
 WORKDIR /build
 COPY . .
 RUN make clean all && make pack PROFILE=${PROFILE} && make install PROFILE=${PROFILE} DESTDIR=/out
@@ -26,7 +28,7 @@ RUN command -v curl >/dev/null || { \
     }
 WORKDIR /work
 # Numbers, so that a cluster can see that it is not root.
-RUN mkdir -p /work/data && chown 10001:10001 /work/data
+RUN mkdir -m 700 /work/data && chown 10001:10001 /work/data
 COPY --from=build /out/usr/local/bin/wave /usr/local/bin/wave
 COPY --from=build /build/pack/layers /work/pack/layers
 USER 10001:10001

@@ -14,6 +14,8 @@ layer:
 clean:
 	rm -rf layer/rootfs pack/layers/*
 
+# The commit is shown at /service-info: the one given as WAVE_COMMIT, else that of the checkout.
+build: export WAVE_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 build:
 	cargo build --profile $(PROFILE) --locked --bin wave
 

@@ -7,7 +7,7 @@ use crate::cache::{Derivations, Tags};
 use crate::config::{Config, Server};
 use crate::control::{Control, Parts as ControlParts};
 use crate::grant::{Grants, Recipe, ResolveLayer, Resolver};
-use crate::inject::{self, Injector, Measures};
+use crate::inject::{self, Injector, Kept, Measures};
 use crate::net::{self, Certificates, Drain, Ended, Limits, Listener, Watch};
 use crate::pull::Serve;
 use crate::pull::serve::Parts;
@@ -19,6 +19,7 @@ use crate::state::State;
 use crate::telemetry::{Level, Metrics, RecordLayer};
 use crate::upstream::Registries;
 use crate::upstream::guard::Private;
+use crate::upstream::outbound::Http;
 use futures_util::{Stream, StreamExt as _};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
@@ -68,6 +69,7 @@ struct Upkeep {
 /// What the stacks share.
 struct Wiring {
     registries: Arc<Registries>,
+    http: Http,
     state: State,
     grants: Grants,
     injector: Injector,
@@ -85,23 +87,27 @@ impl App {
     /// Opens the state, loads the default layer, builds the stacks and binds the listeners.
     pub async fn bind(config: Config, metrics: Metrics, level: Level) -> Result<App, StartError> {
         let data_dir = &config.data_dir;
-        std::fs::create_dir_all(data_dir).map_err(|error| StartError::at(data_dir.display(), error))?;
         let state = State::open(data_dir, &config.cache).map_err(|error| StartError(error.to_string()))?;
         let measures = Measures::new();
+        let kept = Kept::open(data_dir.join("default"));
+        let kept = kept.map_err(|error| StartError::at(data_dir.display(), error))?;
         let default = match &config.layer_path {
             Some(path) => {
-                let loaded = inject::descriptor::load(path, &measures).await;
+                let loaded = inject::descriptor::load(path, &measures, &kept).await;
                 loaded.map_err(|error| StartError(error.to_string()))?
             }
             None => Recipe::default(),
         };
+        forget(&kept, &state, &default)?;
         let grants = Grants::load(state.clone(), &config.tokens, &default);
         let (drain, watch) = Drain::new();
         let draining = Arc::new(AtomicBool::new(false));
         let registries = Arc::new(Registries::new(&config.registries));
-        let injector = injector(&config, &registries, measures)?;
+        let http = stack::http(&config.upstream, &registries);
+        let injector = injector(&config, &registries, http.clone(), measures, kept)?;
         let wiring = Wiring {
             registries,
+            http,
             state: state.clone(),
             grants: grants.clone(),
             injector: injector.clone(),
@@ -171,17 +177,31 @@ impl App {
     }
 }
 
+/// Drops the layers of earlier starts that no image served before leads to.
+fn forget(kept: &Kept, state: &State, default: &Recipe) -> Result<(), StartError> {
+    if kept.digests().iter().all(|digest| default.layer(digest).is_some()) {
+        return Ok(());
+    }
+    let needed = state.file_layers().map_err(|error| StartError::at("state", error))?;
+    let forgotten = kept.retain(|digest| default.layer(digest).is_some() || needed.contains(digest));
+    forgotten.map_err(|error| StartError::at("kept layers", error))
+}
+
 fn injector(
     config: &Config,
     registries: &Arc<Registries>,
+    http: Http,
     measures: Measures,
+    kept: Kept,
 ) -> Result<Injector, StartError> {
     let private = if config.allow_private_layers { Private::Allowed } else { Private::Refused };
     let parts = inject::Parts {
-        upstream: stack::upstream(&config.upstream, registries.clone()),
+        upstream: stack::upstream(&config.upstream, http),
         remote: stack::remote(&config.upstream, private),
         registries: registries.clone(),
         data_dir: config.data_dir.clone(),
+        kept,
+        max_bytes: config.tokens.max_bytes,
         private,
         measures,
     };
@@ -191,9 +211,10 @@ fn injector(
 impl Wiring {
     /// The stacks, from the bottom up.
     fn service(self, config: &Config) -> net::Service {
-        let Wiring { registries, state, grants, injector, default, draining } = self;
+        let Wiring { registries, http, state, grants, injector, default, draining } = self;
         let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
-        let gate = Arc::new(Gate::new(Accounts::new(config.accounts.clone()), anonymous, &registries));
+        let accounts = Accounts::new(config.accounts.clone());
+        let gate = Arc::new(Gate::new(accounts, anonymous, &registries, state.access_key()));
 
         let upstream = injector.upstream();
         let derivations = Derivations::new(config.cache.max_bytes, config.cache.root_ttl / 8);
@@ -209,6 +230,7 @@ impl Wiring {
             injector: injector.clone(),
             state: state.clone(),
             document_limit: config.upstream.document_limit,
+            list_limit: config.upstream.list_limit,
         });
         let resolver = Resolver {
             grants: grants.clone(),
@@ -222,7 +244,7 @@ impl Wiring {
             RateLayer::new(Rates::new(&config.rate)),
             serve,
         );
-        let login = stack::login(&config.upstream, &registries);
+        let login = stack::login(http);
         let control = Control::new(ControlParts {
             grants,
             state,

@@ -126,6 +126,15 @@ pub struct Client {
         value_parser = config::server_url
     )]
     pub endpoint: Url,
+    /// User at the server; the password is in --password-file, or in WAVE_PASSWORD.
+    #[arg(long, value_name = "NAME", value_parser = user)]
+    pub user: Option<String>,
+    /// File with the user's password.
+    #[arg(long, value_name = "FILE", requires = "user", value_parser = config::file_name)]
+    pub password_file: Option<PathBuf>,
+    /// PEM file with certificates to trust besides the public ones.
+    #[arg(long, value_name = "FILE", value_parser = config::file_name)]
+    pub ca_file: Option<PathBuf>,
     /// How the answer is printed.
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     pub output: Output,
@@ -187,6 +196,14 @@ fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
+fn user(text: &str) -> Result<String, String> {
+    match text.contains(':') {
+        true => Err("is not a user name; a password does not belong on the command line".into()),
+        false if text.is_empty() => Err("is not a user name".into()),
+        false => Ok(text.into()),
+    }
+}
+
 fn assignment(text: &str) -> Result<String, String> {
     match text.split_once('=') {
         Some((name, _)) if !name.is_empty() => Ok(text.to_string()),
@@ -232,9 +249,13 @@ mod tests {
         assert_eq!((token.client.endpoint.as_str(), token.client.output), ("https://r.io/", Output::Json));
         assert_eq!(token.config_env, ["A=b", "C="]);
         assert!(!format!("{token:?}").contains("hunter2"));
-        let Verb::Inspect(inspect) = parse("inspect alpine:3 --platform linux/arm64").unwrap().verb else {
-            panic!()
-        };
+        let args = "inspect alpine:3 --platform linux/arm64 --user alice --password-file p --ca-file c.pem";
+        let Verb::Inspect(inspect) = parse(args).unwrap().verb else { panic!() };
+        assert_eq!(
+            (inspect.client.user.as_deref(), inspect.client.password_file),
+            (Some("alice"), Some("p".into()))
+        );
+        assert_eq!(inspect.client.ca_file, Some("c.pem".into()));
         assert_eq!((&*inspect.image, inspect.platform.as_deref()), ("alpine:3", Some("linux/arm64")));
     }
 
@@ -250,6 +271,8 @@ mod tests {
             "token",
             "token a --endpoint ftp://x",
             "token a --config-env A",
+            "token a --user alice:pw",
+            "token a --password-file p",
             "build",
         ] {
             assert_eq!(exit_code(&parse(bad).unwrap_err()), USAGE, "{bad}");

@@ -11,6 +11,7 @@ use crate::grant::{Layer, Recipe, Source};
 use crate::oci::path::Path;
 use crate::oci::{Compression, Digest, Family, Platform};
 use crate::pull::Spans;
+use crate::pull::range::Asked;
 use crate::rewrite::fields::Doc;
 use crate::rewrite::{
     DOCUMENT_LIMIT, Refusal, Spliced, config as configs, index as indexes, manifest as manifests,
@@ -35,10 +36,10 @@ pub fn manifest(data: &[u8]) {
     let base = manifests::Base { name: "example.org/library/base", digest: Digest::sha256(b"base") };
     for family in [Family::Oci, Family::Docker] {
         let change = manifests::Change { family, config: &config, layers: &layers, base };
-        let apply = |doc: Doc<'_>| manifests::apply(doc, &change, DOCUMENT_LIMIT);
+        let apply = |doc: &Doc<'_>| manifests::apply(doc, &change, DOCUMENT_LIMIT);
         let Some((before, new)) = twice(data, apply) else { continue };
         assert_eq!(tree(&new.bytes), edits::manifest(before, &change), "the same edit");
-        match Doc::new(&new.bytes, DOCUMENT_LIMIT).and_then(apply) {
+        match Doc::new(&new.bytes, DOCUMENT_LIMIT).and_then(|doc| apply(&doc)) {
             Ok(_) | Err(Refusal::Layers(_) | Refusal::Size(_)) => {}
             Err(refusal) => panic!("a changed manifest is refused: {refusal}"),
         }
@@ -47,12 +48,12 @@ pub fn manifest(data: &[u8]) {
 
 /// Changing an index equals the same change on the model, for any half of its entries.
 pub fn index(data: &[u8]) {
-    let Ok(entries) = Doc::new(data, DOCUMENT_LIMIT).and_then(indexes::read) else { return };
+    let Ok(entries) = Doc::new(data, DOCUMENT_LIMIT).and_then(|doc| indexes::read(&doc)) else { return };
     let digests: Vec<Digest> = entries.iter().filter_map(|entry| entry.digest).collect();
     for first in 0..2 {
         let replaced = digests.iter().skip(first).step_by(2);
         let replacements: indexes::Replacements = replaced.map(|digest| (*digest, replacement())).collect();
-        let apply = |doc: Doc<'_>| indexes::apply(doc, &replacements, DOCUMENT_LIMIT);
+        let apply = |doc: &Doc<'_>| indexes::apply(doc, &replacements, DOCUMENT_LIMIT);
         let Some((before, new)) = twice(data, apply) else { continue };
         assert_eq!(tree(&new.bytes), edits::index(before, &replacements), "the same edit");
         if replacements.is_empty() {
@@ -69,11 +70,11 @@ pub fn config(data: &[u8]) {
     for recipe in [whole, env] {
         let layers: Vec<&Layer> = recipe.layers.iter().collect();
         let change = configs::Change { recipe: &recipe, layers: &layers };
-        let apply = |doc: Doc<'_>| configs::apply(doc, &change, DOCUMENT_LIMIT);
+        let apply = |doc: &Doc<'_>| configs::apply(doc, &change, DOCUMENT_LIMIT);
         let Some((before, new)) = twice(data, apply) else { continue };
         let after = tree(&new.bytes);
         assert_eq!(after, edits::config(before, &change), "the same edit");
-        match Doc::new(&new.bytes, DOCUMENT_LIMIT).and_then(apply) {
+        match Doc::new(&new.bytes, DOCUMENT_LIMIT).and_then(|doc| apply(&doc)) {
             Ok(again) => {
                 assert_eq!(edits::chains(&after), edits::chains(&tree(&again.bytes)), "the same chain")
             }
@@ -96,6 +97,8 @@ pub fn path(data: &[u8]) {
 pub fn range(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let etag = HeaderValue::from_static("\"x\"");
+    let asked = Asked::parse(&value);
+    assert_eq!(asked.and_then(|asked| Asked::parse(&asked.header())), asked, "asked for as it was meant");
     for total in [0, 1, 1000, u64::MAX] {
         if let Spans::Part(span) = Spans::of(Some(&value), None, &etag, total) {
             assert!(span.bytes.start < span.bytes.end && span.bytes.end <= total);
@@ -107,15 +110,35 @@ pub fn range(data: &[u8]) {
 
 /// Applies a change twice: the outcomes agree, and the digest is that of the bytes. The tree before and the result,
 /// unless the document is refused.
-fn twice(data: &[u8], apply: impl Fn(Doc<'_>) -> Result<Spliced, Refusal>) -> Option<(Tree, Spliced)> {
-    let doc = Doc::new(data, DOCUMENT_LIMIT).ok()?;
+fn twice(data: &[u8], apply: impl Fn(&Doc<'_>) -> Result<Spliced, Refusal>) -> Option<(Tree, Spliced)> {
+    let doc = Doc::new(data, DOCUMENT_LIMIT);
+    grammar(data, doc.as_ref().err());
+    let doc = doc.ok()?;
     // Telling the kind must not panic on anything that a change is tried on.
-    let _ = kind::kind(None, doc);
-    let (first, second) = (apply(doc), apply(doc));
+    let _ = kind::kind(None, &doc);
+    let (first, second) = (apply(&doc), apply(&doc));
     assert_eq!(first, second, "deterministic");
+    // What finds members by visiting objects knows nothing of the validating pass, and must agree. It looks into no
+    // string that nobody asks for, so it lets surrogates pass that stand alone.
+    let visited = Doc::visited(data, DOCUMENT_LIMIT).and_then(|doc| apply(&doc));
+    assert_eq!(first, visited, "the same members");
     let new = first.ok()?;
     assert_eq!(new.digest, Digest::sha256(&new.bytes));
     Some((tree(data), new))
+}
+
+/// The validating pass accepts what a parser accepts: all that becomes a value, and nothing that is not JSON.
+fn grammar(data: &[u8], refusal: Option<&Refusal>) {
+    match refusal {
+        None => assert!(
+            serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok(),
+            "accepted what is not JSON"
+        ),
+        Some(Refusal::Depth | Refusal::Size(_)) => {}
+        Some(refusal) => {
+            assert!(serde_json::from_slice::<serde_json::Value>(data).is_err(), "refused JSON: {refusal}");
+        }
+    }
 }
 
 fn tree(data: &[u8]) -> Tree {
@@ -125,7 +148,7 @@ fn tree(data: &[u8]) -> Tree {
 
 fn replacement() -> Spliced {
     let doc = Doc::new(b"{\"new\":true}", DOCUMENT_LIMIT).expect("within limits");
-    splice(doc, Vec::new(), DOCUMENT_LIMIT).expect("within limits")
+    splice(&doc, Vec::new(), DOCUMENT_LIMIT).expect("within limits")
 }
 
 fn recipe() -> Recipe {

@@ -26,6 +26,8 @@ pub mod pull;
 pub mod rate;
 pub mod rewrite;
 pub mod route;
+#[cfg(test)]
+mod scratch;
 pub mod secret;
 pub mod stack;
 pub mod state;

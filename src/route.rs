@@ -1,15 +1,23 @@
 //! The router: the last place that sees a URL.
 
+mod form;
+mod layer;
+mod query;
+
+pub use layer::{Echo, EchoLayer};
+
 use crate::auth::{Caller, Gate, basic};
 use crate::body::Body;
 use crate::error::Error;
 use crate::grant::Token;
 use crate::net::Peer;
-use crate::oci::path::{Object, Path};
+use crate::oci::path::Path;
 use crate::oci::{Code, Host, headers};
-use crate::pull::{Conditions, Place, Pull, Verb, What};
+use crate::pull::{Conditions, Place, Pull, Spelt, Verb};
+use crate::telemetry::masked;
 use crate::upstream::Registries;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use query::Query;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
@@ -46,7 +54,7 @@ impl<G, P, C> Route<G, P, C> {
 
 impl<B, G, P, C> Service<Request<B>> for Route<G, P, C>
 where
-    B: Send + 'static,
+    B: http_body::Body + Send + 'static,
     G: Service<Caller, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     P: Service<Pull, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     C: Service<Request<B>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
@@ -64,7 +72,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match route(&request, &self.registries) {
+        match form::check(&request).and_then(|()| route(&request, &self.registries)) {
             Ok(Routed::Ping(caller)) => Box::pin(self.ping.clone().oneshot(caller)),
             Ok(Routed::Pull(pull)) => Box::pin(self.pull.clone().oneshot(*pull)),
             Ok(Routed::Control) => Box::pin(self.control.clone().oneshot(request)),
@@ -120,69 +128,22 @@ fn place(name: &str, ns: Option<&str>, registries: &Registries) -> Result<Place,
         if !registries.is_listed(&host) {
             return Err(unknown());
         }
-        return Ok(Place::Mirror(host, name.parse().map_err(invalid)?));
+        let registry = Spelt { text: ns.into(), host };
+        return Ok(Place::Mirror(registry, name.parse().map_err(invalid)?));
     }
     if let Some(rest) = rest {
         let alias = registries.by_alias(first).cloned();
         let host =
             || first.parse::<Host>().ok().filter(|host| first.contains('.') || registries.is_listed(host));
         if let Some(host) = alias.or_else(host) {
-            return Ok(Place::Named(host, rest.parse().map_err(invalid)?));
+            let registry = Spelt { text: first.into(), host };
+            return Ok(Place::Named(registry, rest.parse().map_err(invalid)?));
         }
     }
     Ok(Place::Default(name.parse().map_err(invalid)?))
 }
 
-/// The parameters of a query; the last of each name counts.
-#[derive(Default)]
-struct Query {
-    ns: Option<String>,
-    n: Option<String>,
-    last: Option<String>,
-    artifact_type: Option<String>,
-    more: Vec<(String, String)>,
-}
-
-/// Cursors of foreign registries that are passed on.
-const MAX_MORE: usize = 4;
-
-impl Query {
-    fn parse(text: &str) -> Query {
-        let mut query = Query::default();
-        for (key, value) in url::form_urlencoded::parse(text.as_bytes()) {
-            let value = value.into_owned();
-            match &*key {
-                "ns" => query.ns = Some(value),
-                "n" => query.n = Some(value),
-                "last" => query.last = Some(value),
-                "artifactType" => query.artifact_type = Some(value),
-                _ if query.more.len() < MAX_MORE => query.more.push((key.into_owned(), value)),
-                _ => {}
-            }
-        }
-        query
-    }
-
-    fn wish(self, object: Object) -> Result<What, Error> {
-        Ok(match object {
-            Object::Manifest(reference) => What::Manifest(reference),
-            Object::Blob(digest) => What::Blob(digest),
-            Object::Tags => {
-                let n = self.n.map(|n| n.parse()).transpose();
-                let n =
-                    n.map_err(|_| Error::client(Code::ManifestInvalid, "'n' must be a number from 0 on"))?;
-                // A page is bounded whatever the caller asks for (CVE-2023-2253).
-                let n = n.map(|n: u32| n.min(10_000));
-                What::Tags { n, last: self.last, more: self.more }
-            }
-            Object::Referrers(subject) => {
-                What::Referrers { subject, artifact_type: self.artifact_type, more: self.more }
-            }
-        })
-    }
-}
-
-fn conditions(fields: &http::HeaderMap) -> Conditions {
+fn conditions(fields: &HeaderMap) -> Conditions {
     // Two `Range` headers are as good as none (RFC 9110, 14.2: a server may ignore the field).
     let mut ranges = fields.get_all(header::RANGE).iter();
     let range = match (ranges.next(), ranges.next()) {
@@ -192,8 +153,17 @@ fn conditions(fields: &http::HeaderMap) -> Conditions {
     Conditions {
         range,
         if_range: fields.get(header::IF_RANGE).cloned(),
-        if_none_match: fields.get(header::IF_NONE_MATCH).cloned(),
+        if_none_match: list(fields, header::IF_NONE_MATCH),
     }
+}
+
+/// A field whose lines are parts of one list (RFC 9110, 5.3).
+fn list(fields: &HeaderMap, name: header::HeaderName) -> Option<HeaderValue> {
+    let mut lines = fields.get_all(name).iter();
+    let first = lines.next()?.clone();
+    let joined =
+        lines.fold(first.as_bytes().to_vec(), |list, line| [&list, &b", "[..], line.as_bytes()].concat());
+    Some(HeaderValue::from_bytes(&joined).unwrap_or(first))
 }
 
 fn caller<B>(request: &Request<B>) -> Caller {
@@ -207,12 +177,10 @@ fn caller<B>(request: &Request<B>) -> Caller {
 fn describe(why: crate::oci::path::Invalid, path: &str) -> String {
     use crate::oci::path::Invalid;
     match why {
-        // The path may hold a token, so it is shown for names without one only.
-        Invalid::Path if path.starts_with("/v2/wt/") => "invalid request path".into(),
         Invalid::Path => {
-            let shown: String =
-                path.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128).collect();
-            format!("invalid request path '{shown}'")
+            let shown = masked(path);
+            let shown = shown.chars().filter(|c| c.is_ascii_graphic() && *c != '<').take(128);
+            format!("invalid request path '{}'", shown.collect::<String>())
         }
         Invalid::Digest(why) => why.to_string(),
         Invalid::Tag => "invalid tag".into(),

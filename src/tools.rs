@@ -34,19 +34,26 @@ pub(crate) fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
     for dir in &verb.layers {
         layers.push(inline(dir)?);
     }
+    let words = |flag: &Option<String>, name: &str| match flag {
+        Some(text) => Ok(client::words(text)),
+        None => member(&file, name),
+    };
     let request = TokenRequest {
         image: verb.image.clone(),
-        entrypoint: words(verb.config_entrypoint.as_deref(), &file["entrypoint"]),
-        cmd: words(verb.config_cmd.as_deref(), &file["cmd"]),
-        env: words(None, &file["env"]).into_iter().chain(verb.config_env.iter().cloned()).collect(),
+        entrypoint: words(&verb.config_entrypoint, "entrypoint")?,
+        cmd: words(&verb.config_cmd, "cmd")?,
+        env: member(&file, "env")?.into_iter().chain(verb.config_env.iter().cloned()).collect(),
         working_dir: verb
             .config_working_dir
             .clone()
             .or_else(|| file["workingDir"].as_str().map(String::from)),
         layers,
         platform: verb.platform.clone(),
+        tower_token: verb.tower_token.clone(),
+        tower_workspace_id: verb.tower_workspace_id,
     };
-    let minted = runtime()?.block_on(client::token(&Client::new(None)?, &verb.client.endpoint, &request))?;
+    let client = connect(&verb.client)?;
+    let minted = runtime()?.block_on(client::token(&client, &verb.client.endpoint, &request))?;
     match verb.client.output {
         Output::Text => println!("{minted}"),
         Output::Json => println!("{:#}", minted.reply),
@@ -58,9 +65,8 @@ pub(crate) fn token(verb: &cli::Token) -> Result<ExitCode, Failure> {
 pub(crate) fn inspect(verb: &cli::Inspect) -> Result<ExitCode, Failure> {
     let platform =
         verb.platform.as_deref().map(str::parse).transpose()?.unwrap_or_else(Platform::linux_amd64);
-    let authority = &verb.client.endpoint[url::Position::BeforeHost..url::Position::AfterPort];
-    let image = format!("{}://{authority}/{}", verb.client.endpoint.scheme(), verb.image);
-    let (runtime, client) = (runtime()?, Client::new(None)?);
+    let image = client::named(&verb.client.endpoint, &verb.image);
+    let (runtime, client) = (runtime()?, connect(&verb.client)?);
     let inspection = runtime.block_on(client::inspect(&client, &image, &platform))?;
     match verb.client.output {
         Output::Text => println!("{inspection}"),
@@ -73,13 +79,20 @@ pub(crate) fn inspect(verb: &cli::Inspect) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The words of a flag, or of the member of a file: a JSON array, or words between spaces.
-fn words(flag: Option<&str>, member: &Value) -> Vec<String> {
-    let parsed = flag.map(|text| serde_json::from_str(text).unwrap_or_else(|_| json!(text)));
-    match parsed.as_ref().unwrap_or(member) {
-        Value::Array(words) => words.iter().filter_map(Value::as_str).map(String::from).collect(),
-        Value::String(text) => text.split_whitespace().map(String::from).collect(),
-        _ => Vec::new(),
+/// A client as the flags describe it.
+fn connect(flags: &cli::Client) -> Result<Client, Failure> {
+    let client = Client::new(flags.ca_file.as_deref())?;
+    let Some(user) = &flags.user else { return Ok(client) };
+    let password = std::env::var("WAVE_PASSWORD").ok();
+    Ok(client.with_credentials(client::login(user, flags.password_file.as_deref(), password)?))
+}
+
+/// A member of a containerConfig: strings, or words in one string.
+fn member(file: &Value, name: &str) -> Result<Vec<String>, Failure> {
+    match &file[name] {
+        Value::Null => Ok(Vec::new()),
+        Value::String(text) => Ok(client::words(text)),
+        other => serde_json::from_value(other.clone()).map_err(|why| format!("'{name}': {why}").into()),
     }
 }
 

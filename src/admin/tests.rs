@@ -1,5 +1,5 @@
 use super::*;
-use crate::net::Drain;
+use crate::net::{Addresses, Drain};
 use crate::telemetry::testing;
 use http_body_util::Full;
 use std::time::Duration;
@@ -87,8 +87,14 @@ async fn it_serves_until_its_own_drain() {
     let listener = Listener::admin("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let second = Duration::from_secs(1);
-    let limits =
-        Limits { connections: Arc::new(Semaphore::new(4)), header: second, tls: second, stall: second };
+    let limits = Limits {
+        connections: Arc::new(Semaphore::new(4)),
+        addresses: Addresses::new(4),
+        header: second,
+        idle: second,
+        tls: second,
+        stall: second,
+    };
     let state = State::new(metrics, level, watch, Vec::new());
     let serving = tokio::spawn(serve(listener, state, limits, own));
     clients.start();

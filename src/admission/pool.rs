@@ -18,7 +18,7 @@ pub trait Admit<R> {
 }
 
 /// A number of permits for everybody. Clones share them.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Pool {
     permits: Arc<Semaphore>,
     size: usize,
@@ -122,7 +122,7 @@ mod tests {
     use crate::config::Registries as Policy;
     use crate::pull::{Verb, What};
     use crate::telemetry::testing;
-    use crate::upstream::Registries;
+    use crate::upstream::{Redirects, Registries};
     use http::{HeaderMap, StatusCode};
 
     fn fetch(host: &str) -> Fetch {
@@ -133,6 +133,7 @@ mod tests {
             verb: Verb::Get,
             headers: HeaderMap::new(),
             access: Access::anonymous(),
+            redirects: Redirects::Follow,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who may do what: the decisions, without tower.
 
-use super::{Access, Accounts, Caller, Credentials};
+use super::{Access, AccessKey, Accounts, Caller, Credentials};
 use crate::error::Error;
 use crate::oci::{Challenge, Code};
 use crate::pull::{Place, Scoped};
@@ -22,13 +22,14 @@ pub struct Gate {
     anonymous: Anonymous,
     /// Some registry takes the caller's own credentials, so credentials that are no account may still be right.
     forwards: bool,
+    key: AccessKey,
 }
 
 impl Gate {
-    /// The rules for these registries.
-    pub fn new(accounts: Accounts, anonymous: Anonymous, registries: &Registries) -> Gate {
+    /// The rules for these registries. Callers whose own credentials go upstream are told apart by `key`.
+    pub fn new(accounts: Accounts, anonymous: Anonymous, registries: &Registries, key: AccessKey) -> Gate {
         let forwards = registries.listed().any(|registry| registry.policy.forward_credentials);
-        Gate { accounts, anonymous, forwards }
+        Gate { accounts, anonymous, forwards, key }
     }
 
     /// What callers without an account may do.
@@ -80,7 +81,7 @@ impl Gate {
     /// Whose credentials are used upstream: the caller's own where the operator said so, else the operator's.
     pub fn access(&self, registry: &Registry, credentials: Option<&Credentials>) -> Access {
         match self.forwarded(registry, credentials) {
-            Some(own) => registry.access_of(own.clone()),
+            Some(own) => Access::caller(&registry.host, own.clone(), &self.key),
             None => registry.access(),
         }
     }

@@ -1,5 +1,5 @@
-//! The one response body. Every frame is a [`Bytes`] handed on by reference; nothing is copied, re-chunked or
-//! boxed on the way from socket to socket.
+//! The one response body. Every frame is a [`Bytes`] handed on by reference; nothing is copied or boxed on the way
+//! from socket to socket, and only what is larger than a connection takes at a time is handed on in pieces.
 
 mod bounded;
 mod file;
@@ -25,6 +25,10 @@ pub struct Body {
     watch: Option<Box<dyn Watch>>,
     /// Payload bytes handed on so far.
     seen: u64,
+    /// Largest frame that is handed on.
+    piece: usize,
+    /// What is left of a larger one.
+    rest: Bytes,
 }
 
 enum Inner {
@@ -71,6 +75,13 @@ impl Body {
         self
     }
 
+    /// The same body in frames of at most `piece` bytes. Its watchers are told of the end when the last of them is
+    /// handed on, and not when a large document is.
+    pub fn in_pieces(mut self, piece: usize) -> Body {
+        self.piece = piece.max(1);
+        self
+    }
+
     /// The same body, which must turn out to be `expect` or fail before its end. Content in memory is compared
     /// by the caller; an upstream stream withholds its last frame until the digest is right.
     pub fn expecting(mut self, expect: Expect) -> Body {
@@ -89,7 +100,28 @@ impl Body {
     }
 
     fn new(inner: Inner) -> Body {
-        Body { inner, watch: None, seen: 0 }
+        Body { inner, watch: None, seen: 0, piece: usize::MAX, rest: Bytes::new() }
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(match &mut self.inner {
+            Inner::Empty => None,
+            Inner::Full(bytes) if bytes.is_empty() => None,
+            Inner::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Inner::Frames(frames) => std::task::ready!(Pin::new(&mut **frames).poll_frame(cx)),
+            Inner::Local(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
+        })
+    }
+
+    /// The first piece of a frame; the others are kept.
+    fn cut(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(mut data) => {
+                self.rest = data.split_off(data.len().min(self.piece));
+                Frame::data(data)
+            }
+            Err(trailers) => trailers,
+        }
     }
 
     fn end(&mut self, end: End) {
@@ -107,13 +139,11 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = match &mut self.inner {
-            Inner::Empty => None,
-            Inner::Full(bytes) if bytes.is_empty() => None,
-            Inner::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Inner::Frames(frames) => std::task::ready!(Pin::new(&mut **frames).poll_frame(cx)),
-            Inner::Local(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
+        let frame = match std::mem::take(&mut self.rest) {
+            none if none.is_empty() => std::task::ready!(self.poll_source(cx)),
+            rest => Some(Ok(Frame::data(rest))),
         };
+        let frame = frame.map(|frame| frame.map(|frame| self.cut(frame)));
         match &frame {
             Some(Ok(frame)) => {
                 self.seen += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -129,21 +159,29 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.inner {
-            Inner::Empty => true,
-            Inner::Full(bytes) => bytes.is_empty(),
-            Inner::Frames(frames) => frames.is_end_stream(),
-            Inner::Local(body) => body.is_end_stream(),
-        }
+        self.rest.is_empty()
+            && match &self.inner {
+                Inner::Empty => true,
+                Inner::Full(bytes) => bytes.is_empty(),
+                Inner::Frames(frames) => frames.is_end_stream(),
+                Inner::Local(body) => body.is_end_stream(),
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.inner {
+        let source = match &self.inner {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Frames(frames) => frames.size_hint(),
             Inner::Local(body) => body.size_hint(),
+        };
+        let rest = self.rest.len() as u64;
+        let mut hint = SizeHint::new();
+        hint.set_lower(source.lower() + rest);
+        if let Some(upper) = source.upper() {
+            hint.set_upper(upper + rest);
         }
+        hint
     }
 }
 

@@ -43,6 +43,31 @@ async fn a_broken_source_fails() {
 }
 
 #[tokio::test]
+async fn pieces_are_the_whole_and_the_last_is_the_end() {
+    let frames = ["abcdefg", "", "hi", "jklm"].map(|text| Ok::<_, BoxError>(Frame::data(Bytes::from(text))));
+    let stream = Body::local(http_body_util::StreamBody::new(futures_util::stream::iter(frames)));
+    for body in [Body::full("abcdefghijklm"), stream] {
+        let (mut body, notes) = noted(body.in_pieces(3));
+        let mut text = String::new();
+        while let Some(frame) = body.frame().await {
+            let data = frame.unwrap().into_data().unwrap();
+            assert!(data.len() <= 3, "{data:?}");
+            text.push_str(std::str::from_utf8(&data).unwrap());
+            if text.len() < 13 {
+                assert!(!body.is_end_stream() && notes.lock().unwrap().is_empty(), "{text}");
+                assert!(body.size_hint().upper().is_none_or(|left| left == 13 - text.len() as u64));
+            }
+        }
+        assert_eq!(text, "abcdefghijklm");
+        assert_eq!(*notes.lock().unwrap(), [(End::Complete, 13), (End::Complete, 13)]);
+    }
+    let (mut body, notes) = noted(Body::full("abcdef").in_pieces(2));
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    assert_eq!(*notes.lock().unwrap(), [(End::Dropped, 2), (End::Dropped, 2)]);
+}
+
+#[tokio::test]
 async fn documents_are_bounded() {
     assert!(bounded(Body::full("123456"), 5).await.is_err());
     let frames = ["ab", "cd", "ef"].map(|text| Ok::<_, BoxError>(Frame::data(Bytes::from(text))));

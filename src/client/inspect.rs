@@ -133,6 +133,20 @@ pub async fn inspect(client: &Client, image: &str, platform: &Platform) -> Resul
     })
 }
 
+/// The name to inspect for what was typed: a name that begins with the server's own host, with a host and its port,
+/// or with a scheme stands for itself; any other is a name on the server at `endpoint`.
+pub fn named(endpoint: &Url, image: &str) -> String {
+    let authority = &endpoint[url::Position::BeforeHost..url::Position::AfterPort];
+    let (scheme, first) = (endpoint.scheme(), image.split_once('/').map_or("", |(first, _)| first));
+    let has_port = first.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match image.contains("://") {
+        true => image.into(),
+        false if first == authority => format!("{scheme}://{image}"),
+        false if has_port => image.into(),
+        false => format!("{scheme}://{authority}/{image}"),
+    }
+}
+
 pub(super) fn locate(image: &str) -> Result<(Url, ImageRef), Failure> {
     let (scheme, text) = match image.split_once("://") {
         Some((scheme @ ("http" | "https"), rest)) => (Some(scheme), rest),

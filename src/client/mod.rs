@@ -2,14 +2,16 @@
 
 mod connection;
 pub mod inspect;
+pub mod login;
 pub mod pull;
 #[cfg(test)]
 mod server;
 pub mod token;
 
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, named};
+pub use login::login;
 pub use pull::pull;
-pub use token::{Minted, TokenRequest, token};
+pub use token::{Minted, TokenRequest, token, words};
 
 use crate::auth::Credentials;
 use bytes::Bytes;
@@ -24,6 +26,9 @@ use url::Url;
 /// For one call, from dialling to the last byte.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// How long a server may send nothing of a layer.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// Redirects followed for one call.
 const HOPS: usize = 5;
 
@@ -32,6 +37,8 @@ const HOPS: usize = 5;
 pub struct Client {
     tls: Arc<ClientConfig>,
     credentials: Option<Credentials>,
+    /// [`IDLE`], and less in tests.
+    idle: Duration,
 }
 
 /// Why a call did not work out, in words for the terminal.
@@ -41,7 +48,7 @@ pub struct Failure(String);
 impl Client {
     /// A client that trusts the public authorities, and the PEM certificates in `ca_file`.
     pub fn new(ca_file: Option<&Path>) -> Result<Client, Failure> {
-        Ok(Client { tls: connection::tls(ca_file)?, credentials: None })
+        Ok(Client { tls: connection::tls(ca_file)?, credentials: None, idle: IDLE })
     }
 
     /// The same client, which presents `credentials` to the host it is asked to call and to no other.

@@ -1,6 +1,7 @@
 //! `wave token IMAGE`: asks a proxy for an image name that stands for a changed image.
 
 use super::{Client, Failure, host};
+use crate::secret::Secret;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use url::Url;
@@ -22,6 +23,10 @@ pub struct TokenRequest {
     pub layers: Vec<Value>,
     /// `--platform`.
     pub platform: Option<String>,
+    /// `--tower-token`.
+    pub tower_token: Option<Secret>,
+    /// `--tower-workspace-id`.
+    pub tower_workspace_id: Option<u64>,
 }
 
 /// The reply. `Display` is the image name to pull.
@@ -45,6 +50,13 @@ pub async fn token(client: &Client, endpoint: &Url, request: &TokenRequest) -> R
     Ok(Minted { target_image, reply })
 }
 
+/// The words of a flag: those of a JSON array of strings, if it begins with `[` and is one, else those between
+/// spaces.
+pub fn words(text: &str) -> Vec<String> {
+    let array = text.trim_start().starts_with('[').then(|| serde_json::from_str(text).ok()).flatten();
+    array.unwrap_or_else(|| text.split_whitespace().map(String::from).collect())
+}
+
 impl TokenRequest {
     /// The request's JSON, without members that say nothing.
     fn body(&self) -> Value {
@@ -65,6 +77,12 @@ impl TokenRequest {
         }
         if let Some(platform) = &self.platform {
             body["containerPlatform"] = json!(platform);
+        }
+        if let Some(token) = &self.tower_token {
+            body["towerAccessToken"] = json!(token.expose());
+        }
+        if let Some(id) = self.tower_workspace_id {
+            body["towerWorkspaceId"] = json!(id);
         }
         body
     }
@@ -90,6 +108,8 @@ mod tests {
             env: vec!["A=b".into()],
             working_dir: Some("/w".into()),
             platform: Some("linux/arm64".into()),
+            tower_token: Some(Secret::new("hunter2")),
+            tower_workspace_id: Some(7),
             ..TokenRequest::default()
         };
         let minted = token(&Client::new(None).unwrap(), &server.url(), &request).await.unwrap();
@@ -101,9 +121,26 @@ mod tests {
         let want = json!({
             "containerImage": "a:b",
             "containerConfig": { "env": ["A=b"], "workingDir": "/w" },
-            "containerPlatform": "linux/arm64"
+            "containerPlatform": "linux/arm64",
+            "towerAccessToken": "hunter2",
+            "towerWorkspaceId": 7
         });
         assert_eq!(sent, want);
+        assert!(!format!("{request:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn words_of_a_flag() {
+        let check = |text: &str, want: &[&str]| assert_eq!(words(text), want, "{text}");
+        check("sh -c", &["sh", "-c"]);
+        check(r#"["sh", "a b"]"#, &["sh", "a b"]);
+        check(" [\"a\"] ", &["a"]);
+        check("[ -f x ]", &["[", "-f", "x", "]"]);
+        check("[1, 2]", &["[1,", "2]"]);
+        for word in ["true", "5", "null", "\"quoted\"", "{}"] {
+            check(word, &[word]);
+        }
+        check("", &[]);
     }
 
     #[tokio::test]

@@ -35,8 +35,10 @@ fn lines(config: &Config) -> Lines {
         lines.text("wave.server.tls.key", &tls.key.display());
     }
     lines.text("wave.server.max-connections", &server.max_connections);
+    lines.text("wave.server.max-connections-per-address", &server.max_connections_per_address);
     lines.text("wave.server.max-requests", &server.max_requests);
     lines.text("wave.server.header-timeout", &show_duration(server.header_timeout));
+    lines.text("wave.server.idle-timeout", &show_duration(server.idle_timeout));
     lines.text("wave.server.tls-timeout", &show_duration(server.tls_timeout));
     lines.text("wave.server.head-deadline", &show_duration(server.head_deadline));
     lines.text("wave.server.stall-timeout", &show_duration(server.stall_timeout));
@@ -90,8 +92,9 @@ fn upstream(upstream: &super::Upstream, lines: &mut Lines) {
     lines.text("wave.upstream.max-redirects", &upstream.max_redirects);
     lines.text("wave.upstream.attempts", &upstream.attempts);
     lines.text("wave.upstream.retry-delay", &show_duration(upstream.retry_delay));
-    let document_limit = u64::try_from(upstream.document_limit).unwrap_or(u64::MAX);
-    lines.text("wave.upstream.document-limit", &show_bytes(document_limit));
+    let size = |limit: usize| show_bytes(u64::try_from(limit).unwrap_or(u64::MAX));
+    lines.text("wave.upstream.document-limit", &size(upstream.document_limit));
+    lines.text("wave.upstream.list-limit", &size(upstream.list_limit));
 }
 
 fn registry(registry: &Registry) -> Lines {
@@ -105,7 +108,7 @@ fn registry(registry: &Registry) -> Lines {
     lines.maybe("layout", registry.layout.as_ref().map(|path| path.display().to_string()));
     lines.maybe("ca-file", registry.ca_file.as_ref().map(|path| path.display().to_string()));
     lines.text("insecure", &registry.insecure);
-    let hosts: Vec<String> = registry.trusted_hosts.iter().map(|host| quoted(host.as_str())).collect();
+    let hosts: Vec<String> = registry.trusted_hosts.iter().map(|host| quoted(&host.to_string())).collect();
     lines.0.push(("trusted-hosts".into(), format!("[{}]", hosts.join(", "))));
     lines.text("anonymous", &registry.anonymous);
     lines.text("forward-credentials", &registry.forward_credentials);

@@ -39,6 +39,14 @@ impl Files {
         }
     }
 
+    /// Is this a PEM file with certificates of authorities? If not, why.
+    pub(super) fn can_trust(self, path: &Path) -> Result<(), String> {
+        match self {
+            Files::Imagined => Ok(()),
+            Files::Disk => crate::upstream::authorities(path).map(drop),
+        }
+    }
+
     /// Is this a directory we may list?
     pub(super) fn can_list(self, path: &Path) -> io::Result<()> {
         match self {

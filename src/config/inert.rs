@@ -9,7 +9,8 @@ pub(super) struct Inert {
     pub(super) why: &'static str,
 }
 
-const LATER: &str = "known, but not enabled in this version";
+/// What is said of a key that this version reads and does not act on.
+pub(super) const LATER: &str = "known, but not enabled in this version";
 
 /// All of them.
 static INERT: [Inert; 15] = [

@@ -14,6 +14,7 @@ mod placeholder;
 mod problems;
 mod reader;
 mod relaxed;
+mod trusted;
 mod units;
 mod written;
 
@@ -21,6 +22,7 @@ pub use keys::{Fallback, Key, keys, markdown_table};
 pub use load::{Loaded, Source, parse_text};
 pub(crate) use load::{file_name, log_level, server_url};
 pub use problems::{Problems, Remark};
+pub use trusted::TrustedHost;
 
 use crate::auth::Credentials;
 use crate::oci::Host;
@@ -41,7 +43,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// `wave.layer-path`: the `layer.json` of the default layer; `None` when the default path does not exist.
     pub layer_path: Option<PathBuf>,
-    /// `wave.allow-anonymous`: may callers without an account or access token mint tokens and pull?
+    /// `wave.allow-anonymous`: may callers without an account mint tokens and pull?
     pub allow_anonymous: bool,
     /// `wave.allow-private-layers`: may layer URLs use http and private addresses?
     pub allow_private_layers: bool,
@@ -57,7 +59,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// `wave.rate-limit`.
     pub rate: Rate,
-    /// `tower.api.endpoint`, when a platform is configured.
+    /// `tower.api.endpoint`, when a platform is configured. Nothing asks it yet.
     pub platform: Option<Url>,
     /// `wave.log`.
     pub log: Log,
@@ -74,10 +76,14 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// `max-connections`: open client connections, both listeners together.
     pub max_connections: usize,
+    /// `max-connections-per-address`: those of one client address.
+    pub max_connections_per_address: usize,
     /// `max-requests`: requests in flight, bodies included.
     pub max_requests: usize,
-    /// `header-timeout`: from accept, or the previous response, to the end of the request head.
+    /// `header-timeout`: from accept, or the TLS handshake, to the end of the first request's head.
     pub header_timeout: Duration,
+    /// `idle-timeout`: from a response to the end of the next request's head.
+    pub idle_timeout: Duration,
     /// `tls-timeout`: for a TLS handshake.
     pub tls_timeout: Duration,
     /// `head-deadline`: from the request to the head of our response.
@@ -142,7 +148,7 @@ pub struct Registry {
     /// `insecure`: accept any certificate.
     pub insecure: bool,
     /// `trusted-hosts`: further hosts for token realms and redirects; private addresses allowed.
-    pub trusted_hosts: Vec<Host>,
+    pub trusted_hosts: Vec<TrustedHost>,
     /// `anonymous`: may callers without an account use the operator's access?
     pub anonymous: bool,
     /// `forward-credentials`: use the caller's own Basic credentials upstream.
@@ -201,7 +207,7 @@ pub struct Upstream {
     pub idle_timeout: Duration,
     /// `pool-idle`: how long an unused connection is kept.
     pub pool_idle: Duration,
-    /// `max-requests`: in flight to one registry.
+    /// `max-requests`: in flight to one registry, and to all layer URLs.
     pub max_requests: usize,
     /// `max-redirects`: hops followed.
     pub max_redirects: usize,
@@ -211,6 +217,8 @@ pub struct Upstream {
     pub retry_delay: Duration,
     /// `document-limit`: bytes of a manifest, index or config.
     pub document_limit: usize,
+    /// `list-limit`: bytes of a page of tags or referrers.
+    pub list_limit: usize,
     /// `proxy`: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment.
     pub proxy: Proxy,
 }

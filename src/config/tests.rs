@@ -133,6 +133,8 @@ fn mistakes_between_keys() {
     check("wave.server.tls.bind: ':1'\n", "wave.server.tls.certificate: is missing");
     check("wave.server.tls: {bind: ':9090', key: k, certificate: c}\n", "is taken by wave.server.bind");
     check("wave.allow-anonymous: false\n", "nobody would be served");
+    // No access token is looked at, so a platform lets nobody in.
+    check("wave.allow-anonymous: false\ntower.api.endpoint: 'https://a.io'\n", "nobody would be served");
     check(&format!("wave.accounts: {{'a:b': {hash}}}\n"), "is not a user name");
     check("wave.server.head-deadline: 5s\n", "is not longer than wave.upstream.connect-timeout");
     let registry = |text: &str, part: &str| check(&format!("wave.registries.a.io: {{{text}}}\n"), part);
@@ -205,12 +207,29 @@ fn risks_are_noted() {
     for closed in [
         "wave.server.bind: '127.0.0.1:9090'\n".to_string(),
         format!("wave.allow-anonymous: false\nwave.accounts.a: {hash}\n"),
-        format!("wave.registries.a.io.anonymous: false\nwave.accounts.a: {hash}\n"),
     ] {
         assert_eq!(notes(&format!("{open}{closed}")), "");
     }
+    let account = format!("{open}wave.registries.a.io.anonymous: false\nwave.accounts.a: {hash}\n");
+    let unasked = "has no effect for clients that log in only where /v2/ asks for it";
+    assert!(notes(&account).starts_with(&format!("wave.registries.a.io.anonymous: {unasked}")));
+    assert_eq!(notes(&account).lines().count(), 1);
+    assert_eq!(notes(&format!("{account}wave.allow-anonymous: false\n")), "");
+    let forwards = |hosts: &[&str]| {
+        let entries: Vec<_> =
+            hosts.iter().map(|host| format!("{host}: {{forward-credentials: true}}")).collect();
+        notes(&format!("wave.registries: {{{}}}\n", entries.join(", ")))
+    };
+    let several = "wave.registries: forward-credentials is true for several";
+    let one = forwards(&["a.io"]);
+    assert!(one.starts_with(&format!("wave.registries.a.io.forward-credentials: {unasked}")), "{one}");
+    assert!(!one.contains(several), "{one}");
+    assert!(forwards(&["a.io", "b.io"]).contains(several));
     assert!(notes("wave.registries.a.io.insecure: true").contains("insecure: is true"));
     assert!(notes("wave.admin.bind: ':9'").contains("is not loopback"));
+    assert!(
+        notes("tower.api.endpoint: 'https://a.io'").contains("tower.api.endpoint: known, but not enabled")
+    );
     assert!(notes("wave.allow-private-layers: true").contains("private addresses for anyone"));
     assert!(notes(&format!("{open}wave.registries.a.io.anonymous: false")).contains("nobody can use it"));
     assert!(notes(&format!("{open}wave.registries.a.io.url: 'http://b.io'")).contains("sent in clear"));
@@ -324,6 +343,16 @@ fn files_on_disk() {
     assert_eq!((&*loaded.config.log.level, loaded.file.as_ref()), ("debug", Some(&named)));
     assert_eq!(load(&Source::File(good), &variable).unwrap().config.log.level, "info");
     assert_eq!(load(&Source::File(bad), &[]).unwrap_err().iter().count(), 3);
+    let authorities = file(
+        "authorities.yml",
+        &format!("wave.registries: {{a.io: {{ca-file: {}}}, b.io: {{ca-file: none}}}}\n", secret.display()),
+    );
+    let problems = load(&Source::File(authorities), &[]).unwrap_err().to_string();
+    assert!(problems.contains("wave.registries.a.io.ca-file: "), "{problems}");
+    assert!(
+        problems.contains("holds no certificate") && problems.contains("none cannot be read"),
+        "{problems}"
+    );
     for missing in
         [load(&Source::File(dir.join("none")), &[]), load(&Source::Usual, &[("WAVE_CONFIG_FILE", "none")])]
     {

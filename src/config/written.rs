@@ -8,8 +8,9 @@ use super::relaxed::{self, Given, Meaning, Slot};
 use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Variables that begin like ours and are read elsewhere: by `load`, the client verbs, and the injected layer.
-const ELSEWHERE: [&str; 3] = ["WAVE_CONFIG_FILE", "WAVE_ENDPOINT", "WAVE_ENTRY_CHAIN"];
+/// Variables that begin like ours and are read elsewhere: by `load`, the client verbs, the build, and the injected layer.
+const ELSEWHERE: [&str; 5] =
+    ["WAVE_COMMIT", "WAVE_CONFIG_FILE", "WAVE_ENDPOINT", "WAVE_ENTRY_CHAIN", "WAVE_PASSWORD"];
 
 /// Everything written.
 #[derive(Default)]

@@ -30,6 +30,7 @@ struct RawLayer {
     #[serde(deserialize_with = "number_or_text")]
     gzip_size: Option<u64>,
     tar_digest: Option<String>,
+    media_type: Option<String>,
 }
 
 /// A `containerConfig` that can be applied.
@@ -92,6 +93,7 @@ impl RawLayer {
             gzip_digest: self.gzip_digest,
             gzip_size: self.gzip_size,
             tar_digest: self.tar_digest,
+            media_type: self.media_type,
         }
     }
 }
@@ -133,9 +135,10 @@ mod tests {
     fn sizes_as_numbers_and_as_text() {
         for (size, want) in [("187", Some(187)), ("\"187\"", Some(187)), ("null", None)] {
             let text = format!(
-                r#"{{"layers":[{{"location":"data:x","gzipSize":{size},"gzipDigest":null,"tarDigest":"","skipHashing":null}}]}}"#
+                r#"{{"layers":[{{"location":"data:x","gzipSize":{size},"gzipDigest":null,"tarDigest":"","mediaType":"m","skipHashing":null}}]}}"#
             );
-            assert_eq!(check(&text).unwrap().layers[0].gzip_size, want);
+            let layer = &check(&text).unwrap().layers[0];
+            assert_eq!((layer.gzip_size, layer.media_type.as_deref()), (want, Some("m")));
         }
         assert!(check(r#"{"layers":[{"location":"x","gzipSize":"many"}]}"#).is_err());
         assert!(check(r#"{"layers":[{"location":"x","gzipSize":-1}]}"#).is_err());

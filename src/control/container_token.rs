@@ -5,6 +5,7 @@ use super::authority::authority;
 use super::config::{Change, ContainerConfig};
 use super::image::image;
 use super::json::{self, LARGE, instant, invalid};
+use crate::admission::Pool;
 use crate::auth::{Anonymous, Credentials, basic};
 use crate::body::Body;
 use crate::error::{BoxError, Error};
@@ -43,7 +44,11 @@ struct Minted {
 
 /// Mints a token. Neither the image's registry nor a layer's URL is contacted, except for an image that is
 /// named by digest and changed: the name in the reply must then be the digest of what it becomes.
-pub(super) async fn answer<B>(parts: &Parts, request: Request<B>) -> Result<Response<Body>, Error>
+pub(super) async fn answer<B>(
+    parts: &Parts,
+    large: &Pool,
+    request: Request<B>,
+) -> Result<Response<Body>, Error>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
@@ -51,7 +56,8 @@ where
     let credentials = request.headers().get(header::AUTHORIZATION).and_then(basic);
     let owner = caller(parts, credentials.as_ref())?;
     let authority = authority(parts.url.as_ref(), &request)?;
-    let wanted: Wanted = json::read(request.into_body(), LARGE).await?;
+    // Layers are as large as the request until they are on disk, so the permit ends with the answer.
+    let (wanted, _permit) = json::read::<Wanted, _>(request.into_body(), LARGE, large).await?;
     let image = named(&wanted, parts)?;
     let platform = wanted.container_platform.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let platform: Option<Platform> = platform

@@ -13,6 +13,7 @@ mod validate_creds;
 
 pub use json::instant;
 
+use crate::admission::Pool;
 use crate::auth::{Credentials, Gate};
 use crate::body::Body;
 use crate::error::{BoxError, Envelope, Error, render};
@@ -70,12 +71,16 @@ pub struct Parts {
 
 /// The control plane as a service. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Control(Arc<Parts>);
+pub struct Control {
+    parts: Arc<Parts>,
+    /// For requests with layers in them.
+    large: Pool,
+}
 
 impl Control {
     /// The control plane over its parts.
     pub fn new(parts: Parts) -> Control {
-        Control(Arc::new(parts))
+        Control { parts: Arc::new(parts), large: json::large_ones() }
     }
 }
 
@@ -93,12 +98,12 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let parts = self.0.clone();
+        let Control { parts, large } = self.clone();
         Box::pin(async move {
             match (request.uri().path(), request.method()) {
-                ("/container-token", &Method::POST) => container_token::answer(&parts, request).await,
+                ("/container-token", &Method::POST) => container_token::answer(&parts, &large, request).await,
                 ("/container-token", _) => Ok(not_allowed("POST")),
-                ("/validate-creds", &Method::POST) => validate_creds::answer(&parts, request).await,
+                ("/validate-creds", &Method::POST) => validate_creds::answer(&parts, &large, request).await,
                 ("/validate-creds", _) => Ok(not_allowed("POST")),
                 ("/service-info", &Method::GET | &Method::HEAD) => Ok(service_info::answer(request.method())),
                 ("/health", &Method::GET | &Method::HEAD) => {

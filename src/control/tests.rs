@@ -1,18 +1,22 @@
 //! The routes over real grants and state; layers, derivations and logins are answered by functions.
 
 use super::*;
-use crate::auth::{Accounts, Anonymous};
+use crate::auth::{AccessKey, Accounts, Anonymous};
 use crate::config::{self, Unlisted};
 use crate::grant::{Found, Source, Token};
 use crate::oci::{Compression, Digest, MediaType};
 use crate::pull::Demand;
 use crate::rewrite::Document;
-use crate::state::scratch::Scratch;
+use crate::scratch::Scratch;
 use base64::Engine as _;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 use tower::{ServiceExt as _, service_fn};
 
@@ -65,7 +69,7 @@ fn house(change: impl FnOnce(&mut Parts, &mut config::Registries)) -> House {
 
 fn gate(anonymous: Anonymous, registries: &config::Registries) -> Arc<Gate> {
     let accounts = Accounts::new([("alice".into(), Sha256::digest("pw").into())].into());
-    Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries)))
+    Arc::new(Gate::new(accounts, anonymous, &Registries::new(registries), AccessKey::new(&[0; 32])))
 }
 
 fn parsed(digest: Option<String>) -> Option<Digest> {
@@ -98,6 +102,7 @@ async fn derive(image: Image) -> Result<Arc<Derivation>, Error> {
         media,
         size: 9,
         documents,
+        referrers: BTreeMap::new(),
         untouched: None,
         warning: None,
     }))
@@ -138,7 +143,7 @@ impl House {
 
     fn grant(&self, reply: &Value) -> Arc<crate::grant::Grant> {
         let token: Token = reply["containerToken"].as_str().unwrap().parse().unwrap();
-        match self.control.0.grants.find(&token, SystemTime::now()) {
+        match self.control.parts.grants.find(&token, SystemTime::now()) {
             Found::Live(grant) => grant,
             other => panic!("{other:?}"),
         }
@@ -237,6 +242,31 @@ async fn refusals_in_the_words_clients_know() {
 }
 
 #[tokio::test]
+async fn large_requests_take_turns_until_they_are_answered() {
+    let checked = Arc::new(tokio::sync::Semaphore::new(0));
+    let wait = checked.clone();
+    let house = house(|parts, _| {
+        parts.layers = BoxCloneSyncService::new(service_fn(move |request| {
+            let wait = wait.clone();
+            async move {
+                wait.acquire().await.expect("it stays open").forget();
+                accept(request).await
+            }
+        }))
+    });
+    let layer = json!({ "location": "x".repeat(100_000), "gzipDigest": Digest::sha256("x") });
+    let body = json!({ "containerImage": "a", "containerConfig": { "layers": [layer] } });
+    let mut four = pin!(join_all((0..4).map(|_| house.post("/container-token", &body))));
+    let waiting = poll_fn(|cx| Poll::Ready(four.as_mut().poll(cx).is_pending())).await;
+    assert!(waiting);
+    assert_eq!(house.post("/container-token", &body).await.unwrap_err().0, 503);
+    assert!(house.post("/container-token", json!({ "containerImage": "a" })).await.is_ok());
+    checked.add_permits(5);
+    assert!(four.await.iter().all(Result::is_ok));
+    assert!(house.post("/container-token", &body).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_image_named_by_digest_is_derived_when_it_is_changed_and_only_then() {
     let house = house(|_, _| ());
     let base = Digest::sha256("base");
@@ -253,7 +283,7 @@ async fn an_image_named_by_digest_is_derived_when_it_is_changed_and_only_then() 
     let grant = house.grant(&reply);
     assert_eq!(grant.reference, Some(crate::oci::Reference::Digest(base)));
     let access = crate::auth::Access::anonymous();
-    let state = &house.control.0.state;
+    let state = &house.control.parts.state;
     let (root, recipe) =
         state.root(access.id(), &grant.registry, &grant.repository, served).await.unwrap().unwrap();
     assert_eq!((root.base, &*recipe), (base, &*grant.recipe));
@@ -347,7 +377,7 @@ async fn service_information_health_and_wrong_methods() {
     assert_eq!((status, allow.as_deref()), (405, Some("POST")));
     assert_eq!(ask("DELETE", "/health").await.unwrap().1.as_deref(), Some("GET, HEAD"));
     assert_eq!(ask("GET", "/").await, Err(404));
-    house.control.0.draining.store(true, Ordering::Relaxed);
+    house.control.parts.draining.store(true, Ordering::Relaxed);
     let (status, .., body) = ask("GET", "/health").await.unwrap();
     assert_eq!((status, &*body), (503, r#"{"status":"DOWN"}"#));
 }

@@ -3,6 +3,7 @@
 use super::Parts;
 use super::image::offending;
 use super::json::{self, SMALL, invalid};
+use crate::admission::Pool;
 use crate::auth::{Credentials, basic};
 use crate::body::Body;
 use crate::error::{BoxError, Error};
@@ -26,14 +27,18 @@ struct Wanted {
 
 /// `true` or `false`. Whatever goes wrong on the way to the registry is `false`; a request that is wrong in
 /// itself is 400.
-pub(super) async fn answer<B>(parts: &Parts, request: Request<B>) -> Result<Response<Body>, Error>
+pub(super) async fn answer<B>(
+    parts: &Parts,
+    large: &Pool,
+    request: Request<B>,
+) -> Result<Response<Body>, Error>
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
     let caller = request.headers().get(header::AUTHORIZATION).and_then(basic);
     parts.gate.api(caller.as_ref())?;
-    let wanted: Wanted = json::read(request.into_body(), SMALL).await?;
+    let (wanted, _) = json::read::<Wanted, _>(request.into_body(), SMALL, large).await?;
     let missing = |name: &str| invalid(format!("Missing '{name}' attribute"));
     let username = wanted.user_name.filter(|text| !text.is_empty()).ok_or_else(|| missing("userName"))?;
     let password =

@@ -30,6 +30,7 @@ struct Inner {
     detail: Option<serde_json::Value>,
     retry_after: Option<Duration>,
     challenge: Option<Challenge>,
+    closes: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -65,6 +66,7 @@ impl Error {
             detail: None,
             retry_after: None,
             challenge: None,
+            closes: false,
             source: None,
         }))
     }
@@ -118,6 +120,12 @@ impl Error {
         self
     }
 
+    /// The same error, after which the connection is not used again. It means nothing to HTTP/2.
+    pub fn closing(mut self) -> Error {
+        self.edit().closes = true;
+        self
+    }
+
     /// The same error with its cause, for the log.
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Error {
         self.edit().source = Some(Arc::from(source.into()));
@@ -157,6 +165,11 @@ impl Error {
     /// What the caller has to answer.
     pub fn challenge(&self) -> Option<&Challenge> {
         self.0.challenge.as_ref()
+    }
+
+    /// Is this the last answer of its connection?
+    pub fn closes(&self) -> bool {
+        self.0.closes
     }
 
     fn edit(&mut self) -> &mut Inner {

@@ -52,6 +52,10 @@ pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
     if error.status() == http::StatusCode::METHOD_NOT_ALLOWED && envelope != Envelope::Control {
         fields.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
+    if error.closes() {
+        // hyper takes it away again over HTTP/2, where it is forbidden (RFC 9113, 8.2.2).
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(after) = error.retry_after() {
         // Whole seconds, rounded up: a client that comes back early is refused again.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

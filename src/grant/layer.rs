@@ -43,15 +43,15 @@ impl Resolver {
         let grant = match &pull.place {
             Place::Token(token, repository) => self.minted(token, repository, &pull.wish, now)?,
             Place::Default(repository) => self.implicit(self.registries.default_host(), repository),
-            Place::Named(host, repository) => self.implicit(host, repository),
-            Place::Mirror(host, repository) if self.registries.is_listed(host) => {
-                self.implicit(host, repository)
+            Place::Named(registry, repository) => self.implicit(&registry.host, repository),
+            Place::Mirror(registry, repository) if self.registries.is_listed(&registry.host) => {
+                self.implicit(&registry.host, repository)
             }
             // A mirror's client asks the registry itself when it hears 404.
-            Place::Mirror(host, _) => {
+            Place::Mirror(registry, _) => {
                 return Err(Error::client(
                     Code::NameUnknown,
-                    format!("registry '{host}' is not mirrored here"),
+                    format!("registry '{}' is not mirrored here", registry.host),
                 ));
             }
         };

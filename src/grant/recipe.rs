@@ -45,7 +45,7 @@ pub struct Layer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// A file the operator named.
+    /// A file the operator named. Its content was kept in the data directory when the file was read.
     File(PathBuf),
     /// An inline layer of a token, decoded, verified and kept in the data directory under its digest.
     Spooled,

@@ -85,7 +85,8 @@ impl Grants {
                 grant.recipe =
                     Arc::new(Recipe { platforms: grant.recipe.platforms.clone(), ..default.clone() });
             }
-            map.insert(key, grant);
+            let weighed = Weighed::of(&grant.recipe);
+            map.insert(key, grant, weighed);
         }
         let shared = Shared {
             state,
@@ -157,18 +158,19 @@ impl Shared {
     /// Makes room for a grant and takes it in; expired ones that only linger go first. Returns it, and what
     /// went.
     fn admit(&self, key: Key, grant: Grant, now: SystemTime) -> Result<(Arc<Grant>, Vec<Key>), Error> {
+        let weighed = Weighed::of(&grant.recipe);
         let mut map = self.lock();
         let mut lapsed = Vec::new();
-        if !map.fits(&grant, &self.limits) {
+        if !map.fits(weighed, &self.limits) {
             lapsed = map.take_ended(now);
         }
-        if !map.fits(&grant, &self.limits) {
+        if !map.fits(weighed, &self.limits) {
             let next = map.ends.first().and_then(|(end, _)| end.duration_since(now).ok());
             let wait = next.unwrap_or(RETRY).clamp(Duration::from_secs(1), RETRY);
             let message = "too many container tokens are in use; try again later";
             return Err(Error::client(Code::TooManyRequests, message).with_retry_after(wait));
         }
-        let grant = map.insert(key, grant);
+        let grant = map.insert(key, grant, weighed);
         self.publish(&map);
         Ok((grant, lapsed))
     }
@@ -184,14 +186,13 @@ impl Shared {
 }
 
 impl Map {
-    fn fits(&self, grant: &Grant, limits: &config::Tokens) -> bool {
-        let (recipe, weight) = weigh(&grant.recipe);
-        let weight = if self.recipes.contains_key(&recipe) { 0 } else { weight };
+    fn fits(&self, recipe: Weighed, limits: &config::Tokens) -> bool {
+        let weight = if self.recipes.contains_key(&recipe.key) { 0 } else { recipe.weight };
         self.grants.len() < limits.max_count && self.bytes + weight + OVERHEAD <= limits.max_bytes
     }
 
-    fn insert(&mut self, key: Key, mut grant: Grant) -> Arc<Grant> {
-        let (recipe_key, weight) = weigh(&grant.recipe);
+    fn insert(&mut self, key: Key, mut grant: Grant, recipe: Weighed) -> Arc<Grant> {
+        let Weighed { key: recipe_key, weight } = recipe;
         let held = self.recipes.entry(recipe_key).or_insert_with(|| {
             self.bytes += weight;
             Held { recipe: grant.recipe.clone(), weight, uses: 0 }
@@ -225,12 +226,21 @@ impl Map {
     }
 }
 
-/// A name for the recipe's text, and what it takes: its text and the inline layers on disk.
-fn weigh(recipe: &Recipe) -> (Key, u64) {
-    let text = serde_json::to_vec(recipe).expect("a recipe is plain JSON");
-    let spooled = recipe.layers.iter().filter(|layer| layer.source == Source::Spooled);
-    let weight = text.len() as u64 + spooled.map(|layer| layer.size).sum::<u64>();
-    (Digest::sha256(text).raw().try_into().expect("sha256 has 32 bytes"), weight)
+/// A name for a recipe's text, and what the recipe takes: its text and the inline layers on disk. Making one costs
+/// time, so it is made before the map is locked.
+#[derive(Clone, Copy)]
+struct Weighed {
+    key: Key,
+    weight: u64,
+}
+
+impl Weighed {
+    fn of(recipe: &Recipe) -> Weighed {
+        let text = serde_json::to_vec(recipe).expect("a recipe is plain JSON");
+        let spooled = recipe.layers.iter().filter(|layer| layer.source == Source::Spooled);
+        let weight = text.len() as u64 + spooled.map(|layer| layer.size).sum::<u64>();
+        Weighed { key: Digest::sha256(text).raw().try_into().expect("sha256 has 32 bytes"), weight }
+    }
 }
 
 fn end(grant: &Grant) -> SystemTime {

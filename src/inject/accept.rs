@@ -1,15 +1,19 @@
 //! The layers of a container-token request, checked when the token is made.
 
 use super::blob::Injector;
-use super::location::{Inline, Location};
+use super::location::{self, Inline, Location};
 use super::measures::blocking;
 use super::refusal::Refusal;
+use super::spool::PutError;
 use crate::error::Error;
 use crate::grant::{Layer, Source};
+use crate::oci::media::Family;
 use crate::oci::{Code, Compression, Digest, Host, Platform};
 use crate::upstream::guard::{Private, is_private_name};
 use bytes::Bytes;
 use serde::Deserialize;
+use std::io;
+use std::time::Duration;
 
 /// One entry of `containerConfig.layers`. Members we do not know are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -23,28 +27,41 @@ pub struct Request {
     pub gzip_size: Option<u64>,
     /// Digest of the tar, `sha256:` only.
     pub tar_digest: Option<String>,
+    /// Media type of the layer, OCI's or Docker's: how it is compressed.
+    pub media_type: Option<String>,
 }
+
+/// Sizes are signed 64-bit integers wherever manifests are read (image-spec, descriptor.md).
+const MAX_SIZE: u64 = i64::MAX as u64;
+
+/// When to come back with a layer there is no room for: what is swept in a minute may make some.
+const RETRY: Duration = Duration::from_secs(60);
 
 impl Injector {
     /// Turns a request into a layer. An inline layer is decoded, must be what it promises to be, and is spooled
-    /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so how
-    /// they are compressed is taken from their name (gzip unless it ends in `.zst` or `.tzst`).
+    /// before this returns. Remote ones are not contacted: they are verified when they are first pulled, so without
+    /// a media type their name says how they are compressed (`.tar`, `.zst` and `.tzst`; gzip otherwise).
     ///
-    /// Errors are 400 with the reason, or 500 when the layer cannot be spooled.
+    /// Errors are 400 with the reason, 429 when there is no room for it, or 500 when it cannot be spooled.
     pub async fn accept(&self, request: Request) -> Result<Layer, Error> {
         let location = request.location.filter(|location| !location.is_empty());
         let location = location.ok_or_else(|| invalid("Missing layer location"))?;
         let digest = digest("gzip", request.gzip_digest).map_err(invalid)?;
         let size = request.gzip_size.filter(|&size| size > 0);
         let size = size.ok_or_else(|| invalid("Missing layer gzip size"))?;
+        if size > MAX_SIZE {
+            return Err(invalid(format!("Layer gzip size is too large -- offending value: {size}")));
+        }
         let diff_id = self::digest("tar", request.tar_digest).map_err(invalid)?;
+        let stated = request.media_type.filter(|media| !media.is_empty());
+        let stated = stated.as_deref().map(by_media_type).transpose().map_err(invalid)?;
         let location = Location::parse(&location, self.private()).map_err(invalid)?;
         let layer = |source, name: &str| {
-            let (compression, platforms) = (by_name(name), only_for(name));
+            let (compression, platforms) = (stated.unwrap_or_else(|| by_name(name)), only_for(name));
             Layer { digest, size, diff_id, compression, platforms, source }
         };
         match location {
-            Location::Inline(inline) => self.keep(inline, layer(Source::Spooled, "")).await,
+            Location::Inline(inline) => self.keep(inline, layer(Source::Spooled, ""), stated).await,
             Location::Url(url) => Ok(layer(Source::Url(url.to_string()), url.path())),
             Location::Registry(host, repository, named) => {
                 if named != digest {
@@ -58,10 +75,14 @@ impl Injector {
         }
     }
 
-    async fn keep(&self, inline: Inline, layer: Layer) -> Result<Layer, Error> {
+    /// Checks and spools an inline layer, whose bytes say how it is compressed.
+    async fn keep(&self, inline: Inline, layer: Layer, stated: Option<Compression>) -> Result<Layer, Error> {
         let (digest, size) = (layer.digest, layer.size);
-        let failed = |error| Error::internal("unable to keep the layer").with_source(error);
+        let failed = |error: io::Error| Error::internal("unable to keep the layer").with_source(error);
+        let turn = self.measures().turn().await;
+        let held = turn.clone();
         let decode = move || {
+            let _turn = held;
             let content = inline.decode(size)?;
             let refused = |refusal: Refusal| Err(format!("Container layer {refusal}"));
             if content.len() as u64 != size {
@@ -73,15 +94,24 @@ impl Injector {
             }
         };
         let content = blocking(decode).await.map_err(failed)?.map_err(invalid)?;
-        let verdict = self.measures().content(digest, content.clone()).await.map_err(failed)?;
+        let verdict = self.measures().inline(digest, content.clone(), turn.clone()).await.map_err(failed)?;
         let refused = |refusal: Refusal| invalid(format!("Container layer {refusal}"));
         let measured = verdict.map_err(refused)?;
-        let layer = Layer { compression: measured.compression, ..layer };
+        let layer = Layer { compression: stated.unwrap_or(measured.compression), ..layer };
         measured.keeps(&layer).map_err(refused)?;
         let spool = self.spool().clone();
-        let put = blocking(move || spool.put(&digest, &content)).await.and_then(|result| result);
-        put.map_err(failed)?;
-        Ok(layer)
+        let put = move || {
+            let _turn = turn;
+            spool.put(&digest, &content)
+        };
+        match blocking(put).await.map_err(failed)? {
+            Ok(()) => Ok(layer),
+            Err(PutError::Io(error)) => Err(failed(error)),
+            Err(PutError::Full) => {
+                let message = "too many inline layers are kept; try again later";
+                Err(Error::client(Code::TooManyRequests, message).with_retry_after(RETRY))
+            }
+        }
     }
 
     /// A registry that the operator did not name must not be a private one.
@@ -98,7 +128,7 @@ impl Injector {
 pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String> {
     let text = text.filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| format!("Missing layer {which} digest"))?;
-    let shown = super::location::shown(&text);
+    let shown = location::shown(&text);
     if !text.starts_with("sha256:") {
         return Err(format!(
             "Layer {which} digest should start with the 'sha256:' prefix -- offending value: {shown}"
@@ -107,8 +137,23 @@ pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String
     text.parse().map_err(|why| format!("Invalid layer {which} digest: {why} -- offending value: {shown}"))
 }
 
+/// The compression that a layer's media type names; only those of the two specifications are known.
+fn by_media_type(text: &str) -> Result<Compression, String> {
+    let kinds = [Compression::None, Compression::Gzip, Compression::Zstd];
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let named =
+        |kind: &Compression| [Family::Oci, Family::Docker].iter().any(|f| f.layer(*kind) == Some(&*essence));
+    let found = kinds.into_iter().find(named);
+    found.ok_or_else(|| format!("Unsupported layer media type -- offending value: {}", location::shown(text)))
+}
+
 fn by_name(name: &str) -> Compression {
-    if name.ends_with(".zst") || name.ends_with(".tzst") { Compression::Zstd } else { Compression::Gzip }
+    let ends = |tails: &[&str]| tails.iter().any(|tail| name.ends_with(tail));
+    match name {
+        _ if ends(&[".zst", ".tzst"]) => Compression::Zstd,
+        _ if ends(&[".tar"]) => Compression::None,
+        _ => Compression::Gzip,
+    }
 }
 
 /// A layer called `fusion-<architecture>.tar.gz` is for that architecture alone.

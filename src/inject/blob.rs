@@ -1,5 +1,6 @@
 //! Serves injected layers.
 
+use super::kept::Kept;
 use super::measures::{Measures, blocking};
 use super::respond::{self, Want};
 use super::spool::Spool;
@@ -39,6 +40,10 @@ pub struct Parts {
     pub registries: Arc<Registries>,
     /// `wave.data-dir`; inline layers are kept in its subfolder `layers`.
     pub data_dir: PathBuf,
+    /// The operator's layers.
+    pub kept: Kept,
+    /// `wave.tokens.max-bytes`, for the inline layers.
+    pub max_bytes: u64,
     /// `wave.allow-private-layers`.
     pub private: Private,
     /// Shared with [`super::descriptor::load`], so that the default layer is measured once.
@@ -52,7 +57,7 @@ const MEMORY: u64 = 16 << 20;
 impl Injector {
     /// Opens the spool in the data directory.
     pub fn open(parts: Parts) -> io::Result<Injector> {
-        let spool = Spool::open(parts.data_dir.join("layers"))?;
+        let spool = Spool::open(parts.data_dir.join("layers"), parts.max_bytes)?;
         let weigh = |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let small = Cache::builder().max_capacity(MEMORY).weigher(weigh).build();
         Ok(Injector { measures: parts.measures.clone(), parts: Arc::new(parts), spool, small })
@@ -79,7 +84,10 @@ impl Injector {
         };
         let span = span.as_ref();
         match &layer.source {
-            Source::File(path) => self.local(layer, path, verb, span).await,
+            Source::File(path) => {
+                let kept = self.parts.kept.path(&layer.digest);
+                self.local(layer, kept.as_deref().unwrap_or(path), verb, span).await
+            }
             Source::Spooled => self.local(layer, &self.spool.path(&layer.digest), verb, span).await,
             _ if verb == Verb::Head => Ok(respond::whole(layer, Body::empty())),
             Source::Url(url) => self.url(layer, url, span).await,
@@ -87,7 +95,7 @@ impl Injector {
         }
     }
 
-    /// Inline layers on disk, for those who count and sweep them.
+    /// Inline layers on disk, for those who sweep them.
     pub fn spool(&self) -> &Spool {
         &self.spool
     }

@@ -1,6 +1,6 @@
 //! A layer that streams through, checked on the way.
 
-use super::decode::{Content, decode};
+use super::decode::{self, Content, decode};
 use super::measure::Measured;
 use super::measures::{Claim, Measures};
 use super::refusal::Refusal;
@@ -66,11 +66,11 @@ impl Checked {
     /// Measures the tar inside as well, and leaves the verdict with `measures`.
     pub(super) fn measuring(mut self, measures: &Measures, claim: Claim) -> Checked {
         let (sender, mut receiver) = mpsc::channel::<Bytes>(DEPTH);
-        let size = self.layer.size;
+        let limit = decode::limit(self.layer.size);
         let chunks = poll_fn(move |cx| receiver.poll_recv(cx)).map(Ok::<_, io::Error>);
         let runtime = Handle::current();
         let work =
-            tokio::task::spawn_blocking(move || runtime.block_on(decode(StreamReader::new(chunks), size)));
+            tokio::task::spawn_blocking(move || runtime.block_on(decode(StreamReader::new(chunks), limit)));
         let (sender, measures) = (PollSender::new(sender), measures.clone());
         self.tee = Some(Tee { sender, work, measures, claim });
         self

@@ -21,16 +21,28 @@ const BUFFER: usize = 64 * 1024;
 /// below 20, deflate ends at 1032 and zstd nowhere.
 const FREE: u64 = 64 << 20;
 const RATIO: u64 = 200;
+/// What an inline layer may inflate to: whoever makes a token waits for it, and others wait for him.
+const INLINE: u64 = 1 << 30;
 
-/// Decompresses a layer of `size` compressed bytes and checks that it is a tar archive. gzip may have several
+/// What a layer of `size` compressed bytes may inflate to.
+pub(super) fn limit(size: u64) -> u64 {
+    size.saturating_mul(RATIO).saturating_add(FREE)
+}
+
+/// The same for an inline layer.
+pub(super) fn inline_limit(size: u64) -> u64 {
+    limit(size).min(INLINE)
+}
+
+/// Decompresses a layer, to `limit` bytes at most, and checks that it is a tar archive. gzip may have several
 /// members (RFC 1952, 2.2) and zstd several frames (RFC 8878, 3.1); all of them count.
 ///
 /// Heavy on the processor: run it on a blocking thread. Errors of `reader` come back as [`Refusal::Stream`].
 pub(super) async fn decode(
     mut reader: impl AsyncBufRead + Unpin + Send,
-    size: u64,
+    limit: u64,
 ) -> Result<Content, Refusal> {
-    let mut sink = Sink::new(size);
+    let mut sink = Sink::new(limit);
     let mut kind = None;
     loop {
         let head = peek(&mut reader).await?;
@@ -63,12 +75,12 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(size: u64) -> Sink {
+    fn new(limit: u64) -> Sink {
         Sink {
             digester: Digester::new(Algorithm::Sha256).expect("sha256 can be computed"),
             archive: Archive::new(),
             seen: 0,
-            limit: size.saturating_mul(RATIO).saturating_add(FREE),
+            limit,
             buffer: vec![0; BUFFER],
         }
     }

@@ -1,7 +1,8 @@
 //! `layer.json`: the operator's default layer, as `wave pack` writes it.
 
 use super::Measured;
-use super::measures::Measures;
+use super::kept::Kept;
+use super::measures::{Measures, blocking};
 use super::pack::Failure;
 use crate::grant::{Layer, Recipe, Source};
 use crate::oci::{Digest, Platform};
@@ -70,10 +71,10 @@ struct Entry {
     platforms: Option<Vec<String>>,
 }
 
-/// Reads the `layer.json` at `path` and measures the layers it names, once. A layer that is not what the file
-/// promises is an error here, not at the first pull. Locations are files: absolute, or relative to the folder of
-/// `path`.
-pub async fn load(path: &Path, measures: &Measures) -> Result<Recipe, Failure> {
+/// Reads the `layer.json` at `path`, measures the layers it names, once, and puts them into `kept`. A layer that is
+/// not what the file promises is an error here, not at the first pull. Locations are files: absolute, or relative to
+/// the folder of `path`.
+pub async fn load(path: &Path, measures: &Measures, kept: &Kept) -> Result<Recipe, Failure> {
     let fail = |reason: String| Failure::new(path, reason);
     let text = tokio::fs::read(path).await.map_err(|error| Failure::io(path, error))?;
     let document: Document = serde_json::from_slice(&text).map_err(|error| fail(error.to_string()))?;
@@ -81,7 +82,7 @@ pub async fn load(path: &Path, measures: &Measures) -> Result<Recipe, Failure> {
     check_env(&env).map_err(fail)?;
     let mut layers = Vec::new();
     for entry in document.layers.unwrap_or_default().into_iter().chain(document.append) {
-        layers.push(layer(path, entry, measures).await?);
+        layers.push(layer(path, entry, measures, kept).await?);
     }
     Ok(Recipe {
         layers,
@@ -93,7 +94,7 @@ pub async fn load(path: &Path, measures: &Measures) -> Result<Recipe, Failure> {
     })
 }
 
-async fn layer(path: &Path, entry: Entry, measures: &Measures) -> Result<Layer, Failure> {
+async fn layer(path: &Path, entry: Entry, measures: &Measures, kept: &Kept) -> Result<Layer, Failure> {
     let fail = |reason: String| Failure::new(path, reason);
     let location = entry.location.filter(|location| !location.is_empty());
     let location = location.ok_or_else(|| fail("Missing layer tar path".into()))?;
@@ -106,12 +107,16 @@ async fn layer(path: &Path, entry: Entry, measures: &Measures) -> Result<Layer, 
     let platforms = platforms(entry.platforms).map_err(fail)?;
     let file = path.parent().unwrap_or(Path::new("")).join(location);
     let file = std::path::absolute(&file).map_err(|error| Failure::io(&file, error))?;
-    let measured = measures.file(&file).await.map_err(|error| Failure::io(&file, error))?;
+    let io = |error| Failure::io(&file, error);
+    let (kept, source) = (kept.clone(), file.clone());
+    let candidate = blocking(move || kept.take(&source)).await.and_then(|taken| taken).map_err(io)?;
+    let measured = measures.file(candidate.path()).await.map_err(io)?;
     let refused = |refusal: super::Refusal| Failure::new(&file, format!("the layer {refusal}"));
     let measured = measured.map_err(refused)?;
     let compression = measured.compression;
     let layer = Layer { digest, size, diff_id, compression, platforms, source: Source::File(file.clone()) };
     measured.keeps(&layer).map_err(refused)?;
+    blocking(move || candidate.keep(digest)).await.and_then(|kept| kept).map_err(io)?;
     Ok(layer)
 }
 

@@ -31,8 +31,10 @@ pub enum Inline {
     Deflated(String),
 }
 
-/// Characters in a location.
+/// Characters in the location of an inline layer.
 pub const LIMIT: usize = 14_000_000;
+/// Characters in any other location, which is kept as long as a root names it.
+pub const REMOTE_LIMIT: usize = 8 << 10;
 /// Bytes that a `gzip:` location may inflate to, whatever size it states.
 const INFLATED: u64 = 64 << 20;
 
@@ -53,6 +55,12 @@ impl Location {
         }
         if let Some(encoded) = text.strip_prefix("gzip:") {
             return Ok(Location::Inline(Inline::Deflated(encoded.into())));
+        }
+        if text.len() > REMOTE_LIMIT {
+            return Err(format!(
+                "Layer location must have at most {REMOTE_LIMIT} characters -- offending value: {}",
+                shown(text)
+            ));
         }
         match text.split_once("://") {
             Some(("https", _)) => url(text, private).map(Location::Url),

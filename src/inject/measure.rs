@@ -1,6 +1,6 @@
 //! One pass over a layer: digest, size, digest of the tar.
 
-use super::decode::decode;
+use super::decode::{self, decode};
 use super::refusal::Refusal;
 use crate::grant::Layer;
 use crate::oci::{Algorithm, Compression, Digest, Digester};
@@ -25,17 +25,17 @@ pub struct Measured {
     pub compression: Compression,
 }
 
-/// Measures a layer in memory. Blocks for as long as decompressing takes: seconds for a large one.
+/// Measures an inline layer. Blocks for as long as decompressing takes: seconds for a large one.
 pub fn bytes(content: &[u8]) -> Result<Measured, Refusal> {
-    measure(&mut Tap::new(content), content.len() as u64)
+    measure(&mut Tap::new(content), decode::inline_limit(content.len() as u64))
 }
 
 /// Measures the layer in a file. Blocks as [`bytes`] does. The outer error is that of reading.
 pub fn file(path: &Path) -> io::Result<Result<Measured, Refusal>> {
     let file = File::open(path)?;
-    let size = file.metadata()?.len();
+    let limit = decode::limit(file.metadata()?.len());
     let mut tap = Tap::new(file);
-    let result = measure(&mut tap, size);
+    let result = measure(&mut tap, limit);
     match tap.failed {
         Some(error) => Err(error),
         None => Ok(result),
@@ -61,8 +61,8 @@ impl Measured {
     }
 }
 
-fn measure<R: Read + Unpin + Send>(tap: &mut Tap<R>, size: u64) -> Result<Measured, Refusal> {
-    let content = decode(&mut *tap, size).now_or_never().expect("a local source is always ready")?;
+fn measure<R: Read + Unpin + Send>(tap: &mut Tap<R>, limit: u64) -> Result<Measured, Refusal> {
+    let content = decode(&mut *tap, limit).now_or_never().expect("a local source is always ready")?;
     let (digest, size) = (tap.digester.clone().finish(), tap.seen);
     Ok(Measured { digest, size, diff_id: content.diff_id, compression: content.compression })
 }

@@ -9,6 +9,7 @@ pub mod blob;
 mod checked;
 mod decode;
 pub mod descriptor;
+pub mod kept;
 pub mod location;
 pub mod measure;
 pub mod measures;
@@ -16,12 +17,13 @@ pub mod pack;
 mod refusal;
 mod remote;
 mod respond;
-#[cfg(test)]
-pub(crate) mod scratch;
 pub mod spool;
+#[cfg(test)]
+mod testing;
 
 pub use accept::Request;
 pub use blob::{Injector, Parts};
+pub use kept::Kept;
 pub use location::Location;
 pub use measure::Measured;
 pub use measures::{Measures, Verdict};

@@ -42,8 +42,7 @@ impl Injector {
         span: Option<&Span>,
     ) -> Result<Response<Body>, Error> {
         let registry = self.registries().find(host)?;
-        let own = access.id().as_str().strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('/'));
-        let access = match own {
+        let access = match access.is_for(host) {
             true => access.clone(),
             false if registry.policy.anonymous => registry.access(),
             false => Access::anonymous(),
@@ -51,10 +50,11 @@ impl Injector {
         let mut headers = HeaderMap::new();
         range(span, &mut headers);
         let (repository, what) = (repository.clone(), What::Blob(layer.digest));
-        let fetch = Fetch { registry, repository, what, verb: Verb::Get, headers, access };
+        let redirects = registry.redirects();
+        let fetch = Fetch { registry, repository, what, verb: Verb::Get, headers, access, redirects };
         let response = self.upstream().oneshot(fetch).await?;
         // The registry's policy hands clients on to its storage; they verify what they get there.
-        if response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED {
+        if response.status().is_redirection() {
             return Ok(response);
         }
         self.stream(layer, host.as_str(), response, span).await

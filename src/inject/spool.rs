@@ -1,18 +1,41 @@
-//! Inline layers on disk: one file for each digest, counted, swept.
+//! Inline layers on disk: one file for each digest, counted, bounded, swept.
 
 use crate::oci::{Algorithm, Digest};
+use crate::telemetry::names;
+use metrics::{Gauge, gauge};
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fmt;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// The folder of spooled layers. A clone is the same folder. Calls block for as long as the disk takes.
 #[derive(Clone, Debug)]
 pub struct Spool {
     dir: Arc<PathBuf>,
-    held: Arc<Mutex<HashMap<Digest, Held>>>,
+    max_bytes: u64,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+/// Why a layer is not held.
+#[derive(Debug)]
+pub enum PutError {
+    /// It would be more than may be held.
+    Full,
+    /// The disk refused.
+    Io(io::Error),
+}
+
+#[derive(Debug)]
+struct Shelf {
+    held: HashMap<Digest, Held>,
+    /// Of what is held and of what is being written.
+    bytes: u64,
+    gauges: [Gauge; 2],
 }
 
 #[derive(Debug)]
@@ -27,9 +50,9 @@ const TEMPORARY: &str = "tmp";
 impl Spool {
     /// Opens `dir`, made when it is missing. What an earlier process left half-written is removed, what it left
     /// whole is held. One process at a time.
-    pub fn open(dir: impl Into<PathBuf>) -> io::Result<Spool> {
+    pub fn open(dir: impl Into<PathBuf>, max_bytes: u64) -> io::Result<Spool> {
         let dir = dir.into();
-        fs::create_dir_all(&dir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
         let mut held = HashMap::new();
         for entry in fs::read_dir(&dir)? {
             let entry = entry?;
@@ -44,7 +67,11 @@ impl Spool {
                 None => {}
             }
         }
-        Ok(Spool { dir: Arc::new(dir), held: Arc::new(Mutex::new(held)) })
+        let bytes = held.values().map(|held: &Held| held.size).sum();
+        let gauges = [gauge!(names::SPOOL_LAYERS), gauge!(names::SPOOL_BYTES)];
+        let shelf = Shelf { held, bytes, gauges };
+        shelf.publish();
+        Ok(Spool { dir: Arc::new(dir), max_bytes, shelf: Arc::new(Mutex::new(shelf)) })
     }
 
     /// Where the layer with this digest is, when it is held.
@@ -52,52 +79,40 @@ impl Spool {
         self.dir.join(digest.hex())
     }
 
-    /// Bytes held.
-    pub fn bytes(&self) -> u64 {
-        self.lock().values().map(|held| held.size).sum()
-    }
-
-    /// Layers held.
-    pub fn count(&self) -> usize {
-        self.lock().len()
-    }
-
     /// Holds `content` under its sha256 digest, durably: it is there after a crash, whole, or not at all. Putting it
     /// again only says that it is wanted.
-    pub fn put(&self, digest: &Digest, content: &[u8]) -> io::Result<()> {
+    pub fn put(&self, digest: &Digest, content: &[u8]) -> Result<(), PutError> {
         if digest.algorithm() != Algorithm::Sha256 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "spooled layers have sha256 digests"));
+            let why = "spooled layers have sha256 digests";
+            return Err(PutError::Io(io::Error::new(io::ErrorKind::InvalidInput, why)));
         }
-        let put = Some(Instant::now());
-        if let Some(held) = self.lock().get_mut(digest) {
-            held.put = put;
+        if !self.lock().reserve(digest, content.len() as u64, self.max_bytes)? {
             return Ok(());
         }
         // Two that put the same content at once write the same bytes; each has its own temporary file.
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let temporary = self.dir.join(format!("{}.{number}.{TEMPORARY}", digest.hex()));
-        let write = || -> io::Result<()> {
-            let mut file = File::create_new(&temporary)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            // Under the lock: a sweep must see file and entry together.
-            let mut held = self.lock();
-            fs::rename(&temporary, self.path(digest))?;
-            held.insert(*digest, Held { size: content.len() as u64, put });
-            Ok(())
-        };
-        write().inspect_err(|_| _ = fs::remove_file(&temporary))?;
-        File::open(&*self.dir)?.sync_all()
+        self.write(digest, content, &temporary).inspect_err(|_| {
+            _ = fs::remove_file(&temporary);
+            self.lock().release(content.len() as u64);
+        })?;
+        File::open(&*self.dir)?.sync_all()?;
+        Ok(())
     }
 
-    /// Forgets a layer. Only the caller knows that no grant names it; [`Spool::sweep`] is the safer way.
-    pub fn remove(&self, digest: &Digest) -> io::Result<()> {
-        let mut held = self.lock();
-        match fs::remove_file(self.path(digest)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => held.remove(digest),
-        };
+    fn write(&self, digest: &Digest, content: &[u8], temporary: &Path) -> io::Result<()> {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        // Under the lock: a sweep must see file and entry together.
+        let mut shelf = self.lock();
+        fs::rename(temporary, self.path(digest))?;
+        let held = Held { size: content.len() as u64, put: Some(Instant::now()) };
+        if let Some(same) = shelf.held.insert(*digest, held) {
+            shelf.release(same.size);
+        }
+        shelf.publish();
         Ok(())
     }
 
@@ -106,66 +121,69 @@ impl Spool {
     pub fn sweep(&self, grace: Duration, keep: impl Fn(&Digest) -> bool) -> io::Result<u64> {
         let stale = |held: &Held| held.put.is_none_or(|put| put.elapsed() >= grace);
         let found: Vec<Digest> =
-            self.lock().iter().filter(|(_, held)| stale(held)).map(|(digest, _)| *digest).collect();
+            self.lock().held.iter().filter(|(_, held)| stale(held)).map(|(digest, _)| *digest).collect();
         let mut freed = 0;
         for digest in found.into_iter().filter(|digest| !keep(digest)) {
-            let mut all = self.lock();
+            let mut shelf = self.lock();
             // It may have been put again since.
-            if let Some(held) = all.get(&digest).filter(|held| stale(held)) {
-                freed += held.size;
+            if let Some(size) = shelf.held.get(&digest).filter(|held| stale(held)).map(|held| held.size) {
                 fs::remove_file(self.path(&digest))?;
-                all.remove(&digest);
+                shelf.held.remove(&digest);
+                shelf.release(size);
+                freed += size;
             }
         }
         Ok(freed)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Held>> {
-        self.held.lock().expect("nothing panics while it is held")
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().expect("nothing panics while it is held")
     }
 }
+
+impl Shelf {
+    /// Makes room for a layer; `false` when it is there already.
+    fn reserve(&mut self, digest: &Digest, size: u64, max_bytes: u64) -> Result<bool, PutError> {
+        if let Some(held) = self.held.get_mut(digest) {
+            held.put = Some(Instant::now());
+            return Ok(false);
+        }
+        self.bytes = match self.bytes.checked_add(size) {
+            Some(bytes) if bytes <= max_bytes => bytes,
+            _ => return Err(PutError::Full),
+        };
+        self.publish();
+        Ok(true)
+    }
+
+    fn release(&mut self, size: u64) {
+        self.bytes -= size;
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let [layers, bytes] = &self.gauges;
+        layers.set(self.held.len() as f64);
+        bytes.set(self.bytes as f64);
+    }
+}
+
+impl From<io::Error> for PutError {
+    fn from(error: io::Error) -> PutError {
+        PutError::Io(error)
+    }
+}
+
+impl fmt::Display for PutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PutError::Full => f.write_str("too many layers are held"),
+            PutError::Io(error) => write!(f, "cannot be written: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for PutError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::inject::scratch::Scratch;
-
-    #[test]
-    fn layers_are_kept_once_and_found_again() {
-        let scratch = Scratch::new();
-        let dir = scratch.path().join("data/layers");
-        let spool = Spool::open(&dir).unwrap();
-        let (one, two) = (Digest::sha256("one"), Digest::sha256("three"));
-        for (digest, content) in [(one, "one"), (two, "three"), (one, "one")] {
-            spool.put(&digest, content.as_bytes()).unwrap();
-        }
-        assert_eq!((spool.bytes(), spool.count()), (8, 2));
-        assert_eq!(fs::read(spool.path(&one)).unwrap(), b"one");
-        fs::write(dir.join("half.3.tmp"), "x").unwrap();
-        fs::write(dir.join("README"), "x").unwrap();
-        let again = Spool::open(&dir).unwrap();
-        assert_eq!((again.bytes(), again.count()), (8, 2));
-        assert!(!dir.join("half.3.tmp").exists() && dir.join("README").exists());
-        let sha512 = format!("sha512:{}", "a".repeat(128)).parse().unwrap();
-        assert!(spool.put(&sha512, b"x").is_err());
-    }
-
-    #[test]
-    fn sweeping_spares_the_wanted_and_the_young() {
-        let scratch = Scratch::new();
-        let spool = Spool::open(scratch.path()).unwrap();
-        let (one, two) = (Digest::sha256("one"), Digest::sha256("three"));
-        spool.put(&one, b"one").unwrap();
-        spool.put(&two, b"three").unwrap();
-        assert_eq!(spool.sweep(Duration::from_secs(3600), |_| false).unwrap(), 0);
-        assert_eq!(spool.sweep(Duration::ZERO, |digest| *digest == one).unwrap(), 5);
-        assert_eq!((spool.bytes(), spool.path(&two).exists()), (3, false));
-        spool.remove(&one).unwrap();
-        spool.remove(&one).unwrap();
-        assert_eq!((spool.count(), spool.path(&one).exists()), (0, false));
-        // After a restart nothing is young.
-        spool.put(&one, b"one").unwrap();
-        let again = Spool::open(scratch.path()).unwrap();
-        assert_eq!(again.sweep(Duration::from_secs(3600), |_| false).unwrap(), 3);
-    }
-}
+mod tests;

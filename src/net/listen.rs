@@ -1,5 +1,7 @@
 //! Listening: bind, accept, back off, and one task for each connection.
 
+use super::addresses::{Addresses, Held};
+use super::reason::Reason;
 use super::sniff::{Speaks, decline_tls, peek};
 use super::{Peer, Scheme, Service, Watch, serve};
 use crate::config;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
@@ -30,8 +32,12 @@ pub struct Listener {
 pub struct Limits {
     /// Open connections of all listeners that share this.
     pub connections: Arc<Semaphore>,
-    /// From accept, or the previous response, to the end of a request's head.
+    /// Those of one client address.
+    pub addresses: Arc<Addresses>,
+    /// From accept, or the end of the TLS handshake, to the end of the first request's head.
     pub header: Duration,
+    /// From a response to the end of the next request's head.
+    pub idle: Duration,
     /// For a TLS handshake.
     pub tls: Duration,
     /// How long a client may leave a response unread.
@@ -48,7 +54,9 @@ impl Limits {
     pub fn new(server: &config::Server) -> Limits {
         Limits {
             connections: Arc::new(Semaphore::new(server.max_connections)),
+            addresses: Addresses::new(server.max_connections_per_address),
             header: server.header_timeout,
+            idle: server.idle_timeout,
             tls: server.tls_timeout,
             stall: server.stall_timeout,
         }
@@ -91,9 +99,14 @@ impl Listener {
             match accepted {
                 Ok((stream, address, permit)) => {
                     pause = PAUSE.0;
+                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                    let Some(held) = limits.addresses.admit(address.ip()) else {
+                        counter!(names::CONNECTIONS_REFUSED, "listener" => name).increment(1);
+                        tracing::debug!(peer = %address, "too many connections of one address");
+                        continue;
+                    };
                     counter!(names::CONNECTIONS_ACCEPTED, "listener" => name).increment(1);
                     let scheme = if tls.is_some() { Scheme::Https } else { Scheme::Http };
-                    let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                     let connection = Connection {
                         peer: Peer { address, scheme },
                         tls: tls.clone(),
@@ -101,10 +114,10 @@ impl Listener {
                         limits: limits.clone(),
                         watch: watch.clone(),
                     };
-                    let open = Open::new(open.clone(), permit);
+                    let open = Open::new(open.clone(), permit, held);
                     connections.spawn(async move {
-                        let ended = connection.run(stream).await;
-                        counter!(names::CONNECTIONS_CLOSED, "listener" => name, "reason" => ended)
+                        let reason = connection.run(stream).await.as_str();
+                        counter!(names::CONNECTIONS_CLOSED, "listener" => name, "reason" => reason)
                             .increment(1);
                         drop(open);
                     });
@@ -140,54 +153,54 @@ struct Connection {
 struct Open {
     open: Gauge,
     _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl Connection {
-    /// Returns why it ended, as the metric says it.
-    async fn run(self, stream: TcpStream) -> &'static str {
+    async fn run(self, stream: TcpStream) -> Reason {
         let mut watch = self.watch.clone();
         if let Err(error) = tune(&stream, self.limits.stall) {
             tracing::debug!(%error, peer = %self.peer.address, "unable to set socket options");
-            return "error";
+            return Reason::Error;
         }
         tokio::select! {
-            ended = self.speak(stream) => ended,
-            () = watch.aborted() => "aborted",
+            reason = self.speak(stream) => reason,
+            () = watch.aborted() => Reason::Aborted,
         }
     }
 
-    async fn speak(self, stream: TcpStream) -> &'static str {
+    async fn speak(self, stream: TcpStream) -> Reason {
         match self.tls.clone() {
             Some(tls) => self.speak_tls(tls, stream).await,
             None => self.speak_plain(stream).await,
         }
     }
 
-    async fn speak_plain(self, stream: TcpStream) -> &'static str {
+    async fn speak_plain(self, stream: TcpStream) -> Reason {
         let Connection { peer, service, limits, mut watch, .. } = self;
+        let deadline = Instant::now() + limits.header;
         let speaks = tokio::select! {
-            speaks = timeout(limits.header, peek(&stream)) => speaks,
-            () = watch.draining() => return "done",
+            speaks = timeout_at(deadline, peek(&stream)) => speaks,
+            () = watch.draining() => return Reason::Done,
         };
-        let ended = match speaks {
-            Err(_late) => return "silent",
-            Ok(Err(_)) => return "error",
-            Ok(Ok(Speaks::Nothing)) => return "done",
+        match speaks {
+            Err(_late) => Reason::Silent,
+            Ok(Err(_)) => Reason::Error,
+            Ok(Ok(Speaks::Nothing)) => Reason::Done,
             Ok(Ok(Speaks::Tls)) => {
                 decline_tls(stream).await;
-                return "wrong-protocol";
+                Reason::WrongProtocol
             }
-            Ok(Ok(Speaks::Http1)) => serve::http1(stream, service, peer, &limits, watch).await,
-            Ok(Ok(Speaks::Http2)) => serve::http2(stream, service, peer, &limits, watch).await,
-        };
-        reason(ended, peer)
+            Ok(Ok(Speaks::Http1)) => serve::http1(stream, service, peer, &limits, deadline, watch).await,
+            Ok(Ok(Speaks::Http2)) => serve::http2(stream, service, peer, &limits, deadline, watch).await,
+        }
     }
 
-    async fn speak_tls(self, tls: TlsAcceptor, stream: TcpStream) -> &'static str {
+    async fn speak_tls(self, tls: TlsAcceptor, stream: TcpStream) -> Reason {
         let Connection { peer, service, limits, mut watch, .. } = self;
         let handshake = tokio::select! {
             handshake = timeout(limits.tls, tls.accept(stream)) => handshake,
-            () = watch.draining() => return "done",
+            () = watch.draining() => return Reason::Done,
         };
         let outcome = |outcome| counter!(names::TLS_HANDSHAKES, "outcome" => outcome).increment(1);
         let stream = match handshake {
@@ -195,26 +208,26 @@ impl Connection {
             Ok(Err(error)) => {
                 tracing::debug!(%error, peer = %peer.address, "TLS handshake failed");
                 outcome("failed");
-                return "handshake";
+                return Reason::Handshake;
             }
             Err(_late) => {
                 outcome("timeout");
-                return "handshake";
+                return Reason::Handshake;
             }
         };
         outcome("ok");
-        let ended = match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => serve::http2(stream, service, peer, &limits, watch).await,
-            _ => serve::http1(stream, service, peer, &limits, watch).await,
-        };
-        reason(ended, peer)
+        let deadline = Instant::now() + limits.header;
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => serve::http2(stream, service, peer, &limits, deadline, watch).await,
+            _ => serve::http1(stream, service, peer, &limits, deadline, watch).await,
+        }
     }
 }
 
 impl Open {
-    fn new(open: Gauge, permit: OwnedSemaphorePermit) -> Open {
+    fn new(open: Gauge, permit: OwnedSemaphorePermit, held: Held) -> Open {
         open.increment(1.0);
-        Open { open, _permit: permit }
+        Open { open, _permit: permit, _held: held }
     }
 }
 
@@ -273,15 +286,4 @@ fn tune(stream: &TcpStream, stall: Duration) -> io::Result<()> {
 fn concerns_one(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-fn reason(ended: hyper::Result<()>, peer: Peer) -> &'static str {
-    match ended {
-        Ok(()) => "done",
-        Err(error) if error.is_timeout() => "silent",
-        Err(error) => {
-            tracing::debug!(%error, peer = %peer.address, "connection ended");
-            "error"
-        }
-    }
 }

@@ -3,13 +3,16 @@
 //! [`Listener::plain`] or [`Listener::tls`] binds, [`Listener::serve`] runs until a [`Drain`] says stop and
 //! the last connection has ended. Nothing wraps a socket, so vectored writes reach the kernel.
 
+mod addresses;
 mod drain;
 mod listen;
 mod pace;
+mod reason;
 mod serve;
 mod sniff;
 mod tls;
 
+pub use addresses::{Addresses, network};
 pub use drain::{Drain, Ended, Watch, signals};
 pub use listen::{Limits, Listener};
 pub use tls::{Certificates, Invalid};

@@ -2,8 +2,8 @@
 //!
 //! Over HTTP/1 the kernel does this (`TCP_USER_TIMEOUT`). A client of HTTP/2 can close the window of one
 //! stream while the connection stays lively, so each stream watches itself: hyper asks a body for its next
-//! frame only when the one before has been sent, hence a frame that was handed out long ago with no question
-//! since is one that nobody reads.
+//! frame only when there was room for the one before, hence a frame that was handed out long ago with no question
+//! since is one that nobody reads. Frames are small, so that a client that reads slowly has room for one in time.
 
 use crate::body::Body;
 use crate::error::BoxError;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::counter;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -30,9 +30,11 @@ pub(super) struct Streams {
     activity: Arc<Activity>,
 }
 
-/// How many streams of a connection are open, and since when there are none.
+/// How many streams of a connection are open, since when there are none, and whether there ever was one.
 pub(super) struct Activity {
+    start: Instant,
     open: AtomicUsize,
+    used: AtomicBool,
     since: Mutex<Instant>,
 }
 
@@ -53,7 +55,8 @@ pub(super) struct Paced {
 
 impl Streams {
     pub(super) fn new(stall: Duration) -> Streams {
-        let activity = Activity { open: AtomicUsize::new(0), since: Mutex::new(Instant::now()) };
+        let (open, used, start) = (AtomicUsize::new(0), AtomicBool::new(false), Instant::now());
+        let activity = Activity { start, open, used, since: Mutex::new(start) };
         Streams { stall, activity: Arc::new(activity) }
     }
 
@@ -81,9 +84,25 @@ where
 }
 
 impl Activity {
+    /// Was there a stream?
+    pub(super) fn was_used(&self) -> bool {
+        self.used.load(Ordering::Acquire)
+    }
+
+    /// Waits until there is no first stream at `deadline`, or none for `period`.
+    pub(super) async fn unused(&self, deadline: Instant, period: Duration) {
+        tokio::time::sleep_until(deadline).await;
+        if self.was_used() {
+            self.idle(self.start, period).await;
+        }
+    }
+
     /// Waits until there has been no stream for `period`, counted from now at the earliest.
     pub(super) async fn idle_for(&self, period: Duration) {
-        let start = Instant::now();
+        self.idle(Instant::now(), period).await;
+    }
+
+    async fn idle(&self, start: Instant, period: Duration) {
         loop {
             let since = start.max(*self.since.lock().expect("no panic while locked"));
             let idle = if self.open.load(Ordering::Acquire) == 0 { since.elapsed() } else { Duration::ZERO };
@@ -97,6 +116,7 @@ impl Activity {
 
 impl Open {
     fn new(activity: &Arc<Activity>) -> Open {
+        activity.used.store(true, Ordering::Release);
         activity.open.fetch_add(1, Ordering::AcqRel);
         Open(activity.clone())
     }

@@ -1,30 +1,30 @@
 //! One connection: HTTP/1.1 or HTTP/2 over whatever carries it.
 
 use super::pace::{Paced, Streams};
+use super::reason::Reason;
 use super::{Limits, Peer, Service, Watch};
 use crate::body::Body;
-use crate::error::{Envelope, Error, render};
-use crate::oci::Code;
-use crate::telemetry::names;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::Body as _;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use metrics::counter;
 use std::convert::Infallible;
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tower::ServiceExt as _;
+
+// These are not for operators to set: no client of a registry comes near them, and larger ones cost memory that
+// `max-connections` and `max-requests` are reckoned with.
 
 /// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs
 /// nothing. It is also how much of a response may wait for the socket before no further frame is asked for: below
 /// one read from upstream, so that a stream whose client is slow holds one frame here and not two.
 const HEAD: usize = 32 * 1024;
-/// Bytes of a request target; more is 414 (RFC 9110, 15.5.15).
-const TARGET: usize = 8 * 1024;
 const STREAMS: u32 = 128;
 const HEADER_LIST: u32 = 16 * 1024;
 /// Streams that a client may reset before we have looked at them (CVE-2023-44487).
@@ -33,48 +33,75 @@ const LOCAL_RESETS: usize = 1024;
 /// Requests have small bodies or none.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+/// Bytes of a response that wait for one stream's window, and the largest frame that goes there. A stream has ended
+/// for us when its last frame is there, so a permit, a record and the watch for stalls end that much early.
+const SEND_BUFFER: usize = 64 * 1024;
+const PIECE: usize = 16 * 1024;
+/// Over HTTP/1 a frame is the most that may wait beside [`HEAD`]: no smaller than what comes from upstream.
+const FRAME: usize = 64 * 1024;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 
-/// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over.
+/// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over. The head of the first
+/// request has to be complete at `deadline`; that of a later one `limits.idle` after the response before it, however
+/// much of it is there by then.
 pub(super) async fn http1<I>(
     io: I,
     service: Service,
     peer: Peer,
     limits: &Limits,
+    deadline: Instant,
     mut watch: Watch,
-) -> hyper::Result<()>
+) -> Reason
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let answer = service_fn(move |request| edge(service.clone(), request, peer));
+    let asked = Arc::new(AtomicBool::new(false));
+    let first = asked.clone();
+    let answer = service_fn(move |request| {
+        asked.store(true, Ordering::Relaxed);
+        edge(service.clone(), request, peer, FRAME)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.header)
+        // It runs from when the connection is ready for a head, hence between requests too.
+        .header_read_timeout(limits.idle)
         .max_buf_size(HEAD)
         .writev(true)
         .serve_connection(TokioIo::new(io), answer);
     let mut connection = pin!(connection);
+    let mut late = pin!(async {
+        tokio::time::sleep_until(deadline).await;
+        if first.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    });
     tokio::select! {
-        result = &mut connection => return result,
+        result = &mut connection => return Reason::of(result, peer),
+        () = &mut late => return Reason::Silent,
         () = watch.draining() => connection.as_mut().graceful_shutdown(),
     }
-    connection.await
+    tokio::select! {
+        result = &mut connection => Reason::of(result, peer),
+        () = &mut late => Reason::Silent,
+    }
 }
 
-/// Serves HTTP/2 until the client closes, no stream is opened for the header timeout, or the drain is over.
+/// Serves HTTP/2 until the client closes, the first stream is not there at `deadline`, there has been none for
+/// `limits.idle`, or the drain is over.
 pub(super) async fn http2<I>(
     io: I,
     service: Service,
     peer: Peer,
     limits: &Limits,
+    deadline: Instant,
     mut watch: Watch,
-) -> hyper::Result<()>
+) -> Reason
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let answer = service_fn(move |request| {
-        let answer = edge(service.clone(), request, peer);
+        let answer = edge(service.clone(), request, peer, PIECE);
         async move { answer.await.map(|response| response.map(Paced::new)) }
     });
     let streams = Streams::new(limits.stall);
@@ -87,21 +114,24 @@ where
         .max_local_error_reset_streams(LOCAL_RESETS)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .serve_connection(TokioIo::new(io), answer);
     let mut connection = pin!(connection);
     tokio::select! {
-        result = &mut connection => return result,
+        result = &mut connection => return Reason::of(result, peer),
         () = watch.draining() => {}
-        () = activity.idle_for(limits.header) => {}
+        () = activity.unused(deadline, limits.idle) => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not
-    // take for ever.
+    // A graceful end waits for the client's answer, or even for its SETTINGS: one without streams may not take for
+    // ever. The last pieces of a response may still wait for a client that reads as slowly as is allowed.
+    let wait =
+        if activity.was_used() { limits.stall * (1 + SEND_BUFFER / PIECE) as u32 } else { limits.header };
     tokio::select! {
-        result = &mut connection => result,
-        () = activity.idle_for(limits.header) => Ok(()),
+        result = &mut connection => Reason::of(result, peer),
+        () = activity.idle_for(wait) => Reason::Silent,
     }
 }
 
@@ -109,32 +139,8 @@ async fn edge(
     service: Service,
     mut request: Request<Incoming>,
     peer: Peer,
+    piece: usize,
 ) -> Result<Response<Body>, Infallible> {
-    if let Some(refusal) = refuse(&request) {
-        return Ok(refusal);
-    }
     request.extensions_mut().insert(peer);
-    service.oneshot(request).await
-}
-
-/// Requests that no part of the API has: a target beyond all names, and GET or HEAD with content, which is
-/// how requests are smuggled past whoever ignores it (RFC 9110, 9.3.1). Such a connection is not used again.
-fn refuse(request: &Request<Incoming>) -> Option<Response<Body>> {
-    let (method, uri) = (request.method(), request.uri());
-    let target = uri.path_and_query().map_or(0, |target| target.as_str().len());
-    let (reason, error) = if target > TARGET {
-        let error = Error::client(Code::NameInvalid, "the request target is too long");
-        ("uri-too-long", error.with_status(StatusCode::URI_TOO_LONG))
-    } else if matches!(*method, Method::GET | Method::HEAD) && !request.body().is_end_stream() {
-        let error = Error::client(Code::Unsupported, "this request must not have content");
-        ("unexpected-body", error.with_status(StatusCode::BAD_REQUEST))
-    } else {
-        return None;
-    };
-    counter!(names::REQUESTS_REJECTED, "reason" => reason).increment(1);
-    let mut response = render(&error, Envelope::of(method, uri.path()));
-    if request.version() < Version::HTTP_2 {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    Some(response)
+    service.oneshot(request).await.map(|response| response.map(|body| body.in_pieces(piece)))
 }

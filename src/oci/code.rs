@@ -34,9 +34,30 @@ pub enum Code {
 }
 
 impl Code {
+    const ALL: [Code; 13] = [
+        Code::BlobUnknown,
+        Code::Denied,
+        Code::DigestInvalid,
+        Code::ManifestInvalid,
+        Code::ManifestUnknown,
+        Code::NameInvalid,
+        Code::NameUnknown,
+        Code::SizeInvalid,
+        Code::TooManyRequests,
+        Code::Unauthorized,
+        Code::Unavailable,
+        Code::Unknown,
+        Code::Unsupported,
+    ];
+
     /// The code as the specification spells it.
     pub fn as_str(self) -> &'static str {
         self.row().0
+    }
+
+    /// The code of this spelling, if it is one of ours.
+    pub fn parse(text: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == text)
     }
 
     /// The status that goes with it unless the error says otherwise.
@@ -69,5 +90,18 @@ impl Code {
                 ("UNSUPPORTED", StatusCode::METHOD_NOT_ALLOWED, "the operation is unsupported")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_are_read_back() {
+        for code in Code::ALL {
+            assert_eq!(Code::parse(code.as_str()), Some(code));
+        }
+        assert_eq!(Code::parse("TAG_INVALID"), None);
     }
 }

@@ -66,15 +66,25 @@ impl Digest {
 
     /// The value as it is written behind the colon: lower-case hex wherever we know the algorithm.
     pub fn hex(&self) -> String {
-        if self.form == Form::Text {
-            return self.raw().iter().copied().map(char::from).collect();
-        }
-        let mut text = String::with_capacity(self.raw().len() * 2);
-        for byte in self.raw() {
-            text.push(char::from_digit(u32::from(byte >> 4), 16).expect("a nibble is a hex digit"));
-            text.push(char::from_digit(u32::from(byte & 15), 16).expect("a nibble is a hex digit"));
-        }
-        text
+        self.encoded(&mut [0; 128]).to_owned()
+    }
+
+    fn encoded<'b>(&self, buffer: &'b mut [u8; 128]) -> &'b str {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let length = match self.form {
+            Form::Text => {
+                buffer[..self.raw().len()].copy_from_slice(self.raw());
+                self.raw().len()
+            }
+            Form::Hex => {
+                for (pair, byte) in buffer.chunks_exact_mut(2).zip(self.raw()) {
+                    pair[0] = DIGITS[usize::from(byte >> 4)];
+                    pair[1] = DIGITS[usize::from(byte & 15)];
+                }
+                self.raw().len() * 2
+            }
+        };
+        std::str::from_utf8(&buffer[..length]).expect("an encoded value is ASCII")
     }
 
     /// A fresh digester of this digest's algorithm; `None` when it cannot be computed here.
@@ -103,9 +113,15 @@ impl FromStr for Digest {
         // What looks like hex is kept as bytes, so that twice as much of it fits.
         if is_hex && value.len() % 2 == 0 {
             let nibble = |b: u8| if b < b'a' { b - b'0' } else { b - b'a' + 10 };
-            let pairs = value.as_bytes().chunks_exact(2);
-            let raw: Vec<u8> = pairs.map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
-            return Digest::new(algorithm, Form::Hex, &raw).ok_or(Invalid::Length);
+            let mut raw = [0; 64];
+            let length = value.len() / 2;
+            for (byte, pair) in raw.iter_mut().zip(value.as_bytes().chunks_exact(2)) {
+                *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
+            }
+            return raw
+                .get(..length)
+                .and_then(|raw| Digest::new(algorithm, Form::Hex, raw))
+                .ok_or(Invalid::Length);
         }
         let is_encoded = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'=' | b'_' | b'-');
         if algorithm.width().is_some() || !value.bytes().all(is_encoded) {
@@ -117,7 +133,9 @@ impl FromStr for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm.as_str(), self.hex())
+        f.write_str(self.algorithm.as_str())?;
+        f.write_str(":")?;
+        f.write_str(self.encoded(&mut [0; 128]))
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Platform {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid(String);
 
+/// Characters of a refused text that are repeated.
+const SHOWN: usize = 256;
 const ARCHITECTURES: [&str; 12] = [
     "386", "amd64", "arm", "arm64", "loong64", "mips64le", "mips64", "ppc64le", "ppc64", "riscv64", "s390x",
     "wasm",
@@ -61,7 +63,7 @@ impl FromStr for Platform {
 
     /// `amd64`, `linux/amd64`, `linux/arm/v7`, `arm64v8` ...; the operating system defaults to linux.
     fn from_str(text: &str) -> Result<Platform, Invalid> {
-        let invalid = || Invalid(text.into());
+        let invalid = || Invalid(text.chars().filter(|c| !c.is_control()).take(SHOWN).collect());
         let parts: Vec<&str> = text.trim().split('/').collect();
         let platform = match parts[..] {
             [architecture] => Platform::new("linux", architecture, None),
@@ -126,6 +128,8 @@ mod tests {
         for bad in ["foo", "", "linux/", "linux/amd64/", "a/b/c/d"] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
+        let long = format!("a\nb\u{1b}{}", "x".repeat(10_000)).parse::<Platform>().unwrap_err();
+        assert_eq!(long.0, format!("ab{}", "x".repeat(SHOWN - 2)));
     }
 
     #[test]

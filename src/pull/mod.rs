@@ -1,6 +1,8 @@
 //! The pull side of the distribution API: what is asked for, and how it is answered.
 
 mod discover;
+mod head;
+mod media;
 pub mod range;
 pub mod request;
 pub mod respond;
@@ -8,5 +10,5 @@ pub mod serve;
 mod stream;
 
 pub use range::{Span, Spans};
-pub use request::{Conditions, Demand, Fetch, Image, Place, Pull, Scoped, Verb, What};
+pub use request::{Conditions, Demand, Fetch, Image, Place, Pull, Scoped, Spelt, Verb, What};
 pub use serve::Serve;

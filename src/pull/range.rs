@@ -1,7 +1,18 @@
 //! Byte ranges (RFC 9110, 14). Single ranges; a list of ranges gets the whole content, which a server may always do.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 use std::ops::Range;
+
+/// One range as a `Range` header asks for it, before the size of the content is known (RFC 9110, 14.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// `first-`
+    From(u64),
+    /// `first-last`; the last may lie before the first.
+    Between(u64, u64),
+    /// `-length`
+    Last(u64),
+}
 
 /// A range of a content of known size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +32,42 @@ pub enum Spans {
     Part(Span),
     /// Nothing that exists: 416 with `Content-Range: bytes */total`.
     Unsatisfiable,
+}
+
+impl Asked {
+    /// The range of a `Range` header; `None` for what is to be ignored: other units, several ranges, nonsense.
+    pub fn parse(range: &HeaderValue) -> Option<Asked> {
+        let (unit, set) = range.to_str().ok()?.split_once('=')?;
+        if !unit.trim().eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        // Of a list the last of one range has a comma in it, and so is no number.
+        match set.trim().split_once('-')? {
+            ("", length) => number(length).map(Asked::Last),
+            (first, "") => number(first).map(Asked::From),
+            (first, last) => Some(Asked::Between(number(first)?, number(last)?)),
+        }
+    }
+
+    /// The header that asks for it.
+    pub fn header(self) -> HeaderValue {
+        let text = match self {
+            Asked::From(first) => format!("bytes={first}-"),
+            Asked::Between(first, last) => format!("bytes={first}-{last}"),
+            Asked::Last(length) => format!("bytes=-{length}"),
+        };
+        HeaderValue::try_from(text).expect("digits are ASCII")
+    }
+
+    /// What it means for a content of `total` bytes.
+    fn of(self, total: u64) -> Spans {
+        let bytes = match self {
+            Asked::From(first) => first..total,
+            Asked::Between(first, last) => first..last.saturating_add(1).min(total),
+            Asked::Last(length) => total.saturating_sub(length)..total,
+        };
+        if bytes.is_empty() { Spans::Unsatisfiable } else { Spans::Part(Span { bytes, total }) }
+    }
 }
 
 impl Span {
@@ -54,30 +101,27 @@ impl Spans {
         if if_range.is_some_and(|version| version != etag) {
             return Spans::Whole;
         }
-        range
-            .and_then(|range| range.to_str().ok())
-            .and_then(|text| parse(text, total))
-            .unwrap_or(Spans::Whole)
+        range.and_then(Asked::parse).map_or(Spans::Whole, |asked| asked.of(total))
     }
+}
+
+/// Do the headers of a 206 say which one part its content is? Without that it holds several, each behind a head of
+/// its own (RFC 9110, 15.3.7.2), or nobody knows what.
+pub fn is_one_part(fields: &HeaderMap) -> bool {
+    let mut ranges = fields.get_all(header::CONTENT_RANGE).iter();
+    let (Some(range), None) = (ranges.next(), ranges.next()) else { return false };
+    let part = || {
+        let (part, total) = range.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = part.split_once('-')?;
+        let total = if total == "*" { u64::MAX } else { number(total)? };
+        Some((number(first)?, number(last)?, total))
+    };
+    part().is_some_and(|(first, last, total)| first <= last && last < total)
 }
 
 /// `Content-Range` of a 416.
 pub fn unsatisfied(total: u64) -> HeaderValue {
     HeaderValue::try_from(format!("bytes */{total}")).expect("digits are ASCII")
-}
-
-fn parse(text: &str, total: u64) -> Option<Spans> {
-    let (unit, set) = text.split_once('=')?;
-    if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
-        return None;
-    }
-    let (first, last) = set.trim().split_once('-')?;
-    let bytes = match (first, last) {
-        ("", suffix) => total.saturating_sub(number(suffix)?)..total,
-        (first, "") => number(first)?..total,
-        (first, last) => number(first)?..number(last)?.saturating_add(1).min(total),
-    };
-    Some(if bytes.is_empty() { Spans::Unsatisfiable } else { Spans::Part(Span { bytes, total }) })
 }
 
 /// Digits only; what does not fit is clamped, since no content is that large.
@@ -111,6 +155,45 @@ mod tests {
             ["bytes=abc", "bytes=-", "bytes=0-1,3-4", "items=0-1", "0-1", "bytes=+1-2", "bytes=1--2"]
         {
             assert_eq!(of(ignored), Spans::Whole, "{ignored}");
+        }
+    }
+
+    #[test]
+    fn one_range_is_asked_for_as_it_was_meant() {
+        let asked = |text: &str| {
+            let asked = Asked::parse(&HeaderValue::from_str(text).unwrap())?;
+            Some(asked.header().to_str().unwrap().to_string())
+        };
+        for (text, header) in [
+            ("bytes=0-1", "bytes=0-1"),
+            ("Bytes= 5- ", "bytes=5-"),
+            ("bytes=-3", "bytes=-3"),
+            ("bytes=5-1", "bytes=5-1"),
+        ] {
+            assert_eq!(asked(text).as_deref(), Some(header), "{text}");
+        }
+        let many: Vec<String> = (0..1000).map(|at| format!("{0}-{0}", 2 * at)).collect();
+        for several in ["bytes=0-1,5-6", "bytes=0-1,", "bytes=-1,2-", &format!("bytes={}", many.join(","))] {
+            assert_eq!(asked(several), None, "{several:.20}");
+        }
+    }
+
+    #[test]
+    fn one_part_says_where_it_is_from() {
+        let one = |values: &[&'static str]| {
+            let named = |value: &&'static str| (header::CONTENT_RANGE, HeaderValue::from_static(value));
+            is_one_part(&values.iter().map(named).collect())
+        };
+        assert!(one(&["bytes 0-1/10"]) && one(&["bytes 0-1/*"]) && one(&["bytes 9-9/10"]));
+        for none in [
+            &[][..],
+            &["bytes 0-1/10", "bytes 0-1/10"],
+            &["bytes */10"],
+            &["bytes 2-1/10"],
+            &["bytes 0-10/10"],
+            &["x"],
+        ] {
+            assert!(!one(none), "{none:?}");
         }
     }
 

@@ -3,9 +3,13 @@
 use crate::auth::{Access, Caller};
 use crate::grant::{Grant, Recipe, Token};
 use crate::oci::{Digest, Host, Reference, Repository};
-use crate::upstream::Registry;
+use crate::upstream::{Redirects, Registry};
 use http::{HeaderMap, HeaderValue};
 use std::sync::Arc;
+
+/// The parameter of our own links into the middle of an upstream's page. It never goes upstream. An upstream may be
+/// one of us and have a cursor of this name: of several, ours is the last.
+pub const SKIP: &str = "wave.skip";
 
 /// The two methods of the pull side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,11 +43,20 @@ pub enum Place {
     /// `/v2/<name>/...`: the default registry.
     Default(Repository),
     /// `/v2/<host>/<name>/...`, or the same through a configured alias.
-    Named(Host, Repository),
+    Named(Spelt, Repository),
     /// `/v2/<name>/...?ns=<host>`: the mirror protocol of containerd (distribution-spec main, "Registry proxying").
-    Mirror(Host, Repository),
+    Mirror(Spelt, Repository),
     /// `/v2/wt/<token>/<name>/...`.
     Token(Token, Repository),
+}
+
+/// A registry, and what the caller calls it: an alias, or one of the spellings of its host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spelt {
+    /// As in the URL; links that lead the caller on are spelt the same way.
+    pub text: String,
+    /// Which registry it is.
+    pub host: Host,
 }
 
 /// Conditional and range headers as they came (RFC 9110, 13 and 14).
@@ -107,10 +120,13 @@ pub struct Fetch {
     pub what: What,
     /// GET or HEAD.
     pub verb: Verb,
-    /// End-to-end request headers: `Accept`, `Range`, `If-Range`, `If-None-Match`. Nothing else is forwarded.
+    /// End-to-end request headers: `Accept` and `Range`. Nothing else is forwarded; validators are ours to decide, since
+    /// the entity tags that callers know are digests, whatever upstream's are.
     pub headers: HeaderMap,
     /// Whose credentials.
     pub access: Access,
+    /// What to do with a redirect. Whoever reads the content itself follows it.
+    pub redirects: Redirects,
 }
 
 /// The object asked for, of us or of an upstream registry.
@@ -135,6 +151,8 @@ pub enum What {
         subject: Digest,
         /// Only this artifact type.
         artifact_type: Option<String>,
+        /// Entries of the answer that the caller has already; see [`SKIP`].
+        skip: usize,
         /// Other parameters: some registries page by a cursor of their own.
         more: Vec<(String, String)>,
     },

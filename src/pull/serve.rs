@@ -1,7 +1,7 @@
 //! The leaf of the pull stack: is it one of ours, can it be derived, or does it stream from upstream?
 
 use super::respond::document;
-use super::{Image, Place, Scoped, Verb, What, discover, stream};
+use super::{Image, Scoped, Verb, What, discover, stream};
 use crate::body::Body;
 use crate::cache::{Derivations, Derive, Tags};
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::grant::Recipe;
 use crate::inject::Injector;
 use crate::oci::{Digest, Reference, headers};
 use crate::pull::Demand;
-use crate::rewrite::Derivation;
+use crate::rewrite::{Derivation, Referrer};
 use crate::state::State;
 use crate::upstream::Upstream;
 use http::{HeaderValue, Response, header};
@@ -38,6 +38,8 @@ pub struct Parts {
     pub state: State,
     /// Bytes of the largest document.
     pub document_limit: usize,
+    /// Bytes of the largest page of tags or referrers.
+    pub list_limit: usize,
 }
 
 impl Serve {
@@ -63,18 +65,14 @@ impl Service<Scoped> for Serve {
                 What::Manifest(Reference::Tag(_)) => parts.tagged(&scoped).await,
                 What::Manifest(Reference::Digest(digest)) => parts.manifest(&scoped, digest).await,
                 What::Blob(digest) => parts.blob(&scoped, digest).await,
-                What::Tags { .. } => discover::tags(&parts.upstream, &scoped).await,
-                What::Referrers { subject, .. } => {
-                    let ours = parts.find(&scoped, subject).await?.is_some();
-                    discover::referrers(&parts.upstream, &scoped, ours).await
-                }
+                What::Tags { .. } => discover::tags(&parts.upstream, &scoped, parts.list_limit).await,
+                What::Referrers { subject, .. } => match parts.find(&scoped, subject).await? {
+                    Some(ours) => discover::own_referrers(&scoped, ours.referrers(subject)),
+                    None => discover::referrers(&parts.upstream, &scoped, parts.list_limit).await,
+                },
             }?;
             if scoped.pull.verb == Verb::Head {
                 *response.body_mut() = Body::empty();
-            }
-            if let Place::Mirror(host, _) = &scoped.pull.place {
-                let value = HeaderValue::try_from(host.as_str());
-                response.headers_mut().insert(headers::NAMESPACE, value.expect("a host is ASCII"));
             }
             Ok(response)
         })
@@ -204,6 +202,16 @@ enum Ours {
     Derived(Arc<Derivation>),
     /// A layer that a recipe injects.
     Injected(Arc<Recipe>),
+}
+
+impl Ours {
+    /// What refers to the digest this was found under.
+    fn referrers(&self, subject: &Digest) -> Option<Referrer> {
+        match self {
+            Ours::Derived(derivation) => derivation.referrers.get(subject).copied(),
+            Ours::Injected(_) => None,
+        }
+    }
 }
 
 /// `Warning: 299` (RFC 7234, 5.5), which clients show to their users.

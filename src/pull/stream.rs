@@ -1,13 +1,15 @@
 //! What is not ours: manifests and blobs as upstream has them.
 
+use super::head::{self, head};
+use super::range::{Asked, is_one_part};
 use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
-use super::{Conditions, Fetch, Scoped, Verb, What};
+use super::{Conditions, Fetch, Scoped, Verb, What, media};
 use crate::body::{Body, Expect, bounded};
 use crate::config::Verify;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Reference, headers};
-use crate::upstream::Upstream;
+use crate::upstream::{Redirects, Upstream};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tower::ServiceExt as _;
 
@@ -20,6 +22,7 @@ pub(super) fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap)
         verb,
         headers,
         access: scoped.access.clone(),
+        redirects: Redirects::Follow,
     }
 }
 
@@ -33,18 +36,17 @@ pub(super) async fn manifest(
     let what = || What::Manifest(reference.clone());
     let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
     if verb == Verb::Head {
-        let head = upstream.clone().oneshot(fetch(scoped, what(), Verb::Head, accept(scoped))).await?;
-        if let Some(response) = known_head(&head, conditions) {
+        let head = head(upstream, fetch(scoped, what(), Verb::Head, accept(scoped))).await?;
+        if let Some(response) = head.and_then(|head| known_head(&head, reference, conditions)) {
             return Ok(response);
         }
     }
-    // An upstream whose HEAD lacks digest or length is asked for the content instead.
+    // An upstream without HEAD, or whose HEAD lacks digest, length or type, is asked for the content instead.
     let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, accept(scoped))).await?;
     let (parts, body) = response.into_parts();
     let content = bounded(body, limit).await?;
     let digest = verified(&content, &parts.headers, reference)?;
-    let media = parts.headers.get(header::CONTENT_TYPE).cloned();
-    Ok(document(&content, media.unwrap_or(headers::OCTET_STREAM), &digest, verb, conditions))
+    Ok(document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions))
 }
 
 /// A blob as it streams from upstream.
@@ -53,23 +55,31 @@ pub(super) async fn blob(
     scoped: &Scoped,
     digest: &Digest,
 ) -> Result<Response<Body>, Error> {
-    let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
+    let conditions = &scoped.pull.conditions;
     let etag = headers::etag_value(digest);
-    let what = || What::Blob(*digest);
     if unmodified(conditions, &etag) {
         // Whether the caller may know is upstream's to say.
-        upstream.clone().oneshot(fetch(scoped, what(), Verb::Head, HeaderMap::new())).await?;
+        head::size(upstream, scoped, digest).await?;
         return Ok(not_modified(digest));
     }
-    let mut forwarded = HeaderMap::new();
-    // A blob never changes under its digest, so `If-Range` is decided here and not sent on.
-    if let (Some(range), Verb::Get) = (&conditions.range, verb)
-        && conditions.if_range.as_ref().is_none_or(|version| *version == etag)
-    {
-        forwarded.insert(header::RANGE, range.clone());
+    if scoped.pull.verb == Verb::Head {
+        return Ok(head::blob(digest, head::size(upstream, scoped, digest).await?));
     }
-    let response = upstream.clone().oneshot(fetch(scoped, what(), verb, forwarded)).await?;
+    let mut forwarded = HeaderMap::new();
+    // A blob never changes under its digest, so `If-Range` is decided here and not sent on. Several ranges would be
+    // answered with a content of another type, so they are ignored here as they are for what we hold.
+    let asked = conditions.range.as_ref().and_then(Asked::parse);
+    let asked = asked.filter(|_| conditions.if_range.as_ref().is_none_or(|version| *version == etag));
+    if let Some(asked) = asked {
+        forwarded.insert(header::RANGE, asked.header());
+    }
+    let redirects = scoped.registry.redirects();
+    let request = Fetch { redirects, ..fetch(scoped, What::Blob(*digest), Verb::Get, forwarded) };
+    let response = upstream.clone().oneshot(request).await?;
     let (parts, body) = response.into_parts();
+    if parts.status == StatusCode::PARTIAL_CONTENT && !(asked.is_some() && is_one_part(&parts.headers)) {
+        return Err(Error::bad_gateway("upstream sent other parts of a blob than were asked for"));
+    }
     if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
         // Upstream's own body is not relayed: some registries declare a length that they do not send.
         let total = parts.headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
@@ -80,11 +90,7 @@ pub(super) async fn blob(
     }
     let size = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let verify = scoped.registry.policy.verify == Verify::Always && parts.status == StatusCode::OK;
-    let body = match verb {
-        Verb::Head => Body::empty(),
-        Verb::Get if verify => body.expecting(Expect { digest: *digest, size }),
-        Verb::Get => body,
-    };
+    let body = if verify { body.expecting(Expect { digest: *digest, size }) } else { body };
     let mut response = Response::new(body);
     *response.status_mut() = parts.status;
     let fields = response.headers_mut();
@@ -109,8 +115,8 @@ pub(super) async fn resolve(
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
     let what = || What::Manifest(reference.clone());
-    let head = upstream.clone().oneshot(fetch(scoped, what(), Verb::Head, headers.clone())).await?;
-    if let Some(digest) = declared(head.headers()) {
+    let head = head(upstream, fetch(scoped, what(), Verb::Head, headers.clone())).await?;
+    if let Some(digest) = head.and_then(|head| declared(head.headers())) {
         return Ok(digest);
     }
     let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, headers)).await?;
@@ -134,18 +140,25 @@ fn accept(scoped: &Scoped) -> HeaderMap {
     headers
 }
 
-/// The answer to HEAD when upstream said all of it.
-fn known_head(head: &Response<Body>, conditions: &Conditions) -> Option<Response<Body>> {
+/// The answer to HEAD when upstream said all of it, and of the manifest that was asked for.
+fn known_head(
+    head: &Response<Body>,
+    reference: &Reference,
+    conditions: &Conditions,
+) -> Option<Response<Body>> {
     let digest = declared(head.headers())?;
+    if matches!(reference, Reference::Digest(asked) if *asked != digest) {
+        return None;
+    }
     let length = head.headers().get(header::CONTENT_LENGTH)?.clone();
+    let media = media::stated(head.headers())?;
     if unmodified(conditions, &headers::etag_value(&digest)) {
         return Some(not_modified(&digest));
     }
     let mut response = Response::new(Body::empty());
     let fields = response.headers_mut();
     identity(fields, &digest);
-    let media = head.headers().get(header::CONTENT_TYPE).cloned();
-    fields.insert(header::CONTENT_TYPE, media.unwrap_or(headers::OCTET_STREAM));
+    fields.insert(header::CONTENT_TYPE, media);
     fields.insert(header::CONTENT_LENGTH, length);
     Some(response)
 }
@@ -155,12 +168,16 @@ fn declared(fields: &HeaderMap) -> Option<Digest> {
 }
 
 /// The digest of `content`, which must be the one asked for and the one declared. The signature of a schema 1
-/// document is not part of its digest, so there the declared one is taken.
+/// document is not part of its digest, so there the declared one is taken, if it can be the one asked for.
 fn verified(content: &[u8], fields: &HeaderMap, reference: &Reference) -> Result<Digest, Error> {
     let declared = declared(fields);
     let media = fields.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(MediaType::parse);
+    let signed = media == Some(MediaType::Schema1Signed);
     let expected = match (reference, declared) {
-        (_, Some(declared)) if media == Some(MediaType::Schema1Signed) => return Ok(declared),
+        (Reference::Digest(digest), Some(declared)) if signed && *digest != declared => {
+            return Err(Error::bad_gateway("upstream says that a manifest has another digest"));
+        }
+        (_, Some(declared)) if signed => return Ok(declared),
         (Reference::Digest(digest), _) => *digest,
         (Reference::Tag(_), Some(declared)) => declared,
         (Reference::Tag(_), None) => return Ok(Digest::sha256(content)),

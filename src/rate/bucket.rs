@@ -34,6 +34,11 @@ impl Bucket {
             Some(wait) => Err(wait),
         }
     }
+
+    /// Gives a token back that was taken.
+    pub(super) fn put_back(&mut self) {
+        self.full -= self.interval;
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +61,9 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(bucket.take(at(100)), Ok(()));
         }
+        assert!(bucket.take(at(100)).is_err());
+        bucket.put_back();
+        assert_eq!(bucket.take(at(100)), Ok(()));
         assert!(bucket.take(at(100)).is_err());
     }
 }

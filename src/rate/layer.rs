@@ -2,9 +2,14 @@
 //! one.
 
 use super::Rates;
+use crate::body::Body;
 use crate::error::Error;
+use crate::oci::{Digest, headers};
 use crate::pull::Scoped;
+use crate::rewrite::fields::Doc;
+use crate::rewrite::index;
 use futures_util::future::Either;
+use http::Response;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
@@ -16,7 +21,7 @@ pub struct RateLayer {
 }
 
 /// Refuses pulls beyond the caller's allowance. Blobs, lists and everything that belongs to a counted pull
-/// pass.
+/// pass. Which pull a request belongs to is settled by the digest that it is answered with.
 #[derive(Clone, Debug)]
 pub struct Rate<S> {
     inner: S,
@@ -40,28 +45,48 @@ impl<S> Layer<S> for RateLayer {
 
 impl<S> Service<Scoped> for Rate<S>
 where
-    S: Service<Scoped, Error = Error> + Clone + Send + 'static,
+    S: Service<Scoped, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
     S::Future: Send,
 {
-    type Response = S::Response;
+    type Response = Response<Body>;
     type Error = Error;
-    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<S::Response, Error>> + Send>>>;
+    type Future = Either<S::Future, Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, scoped: Scoped) -> Self::Future {
-        let Some((quota, reference)) = self.rates.concerns(&scoped) else {
+        let Some((asked, quota)) = self.rates.concerns(&scoped) else {
             return Either::Left(self.inner.call(scoped));
         };
-        let (reference, rates) = (reference.clone(), self.rates.clone());
+        let rates = self.rates.clone();
         // The service that was polled ready is the one to call; the clone stays behind for the next request.
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         Either::Right(Box::pin(async move {
-            rates.count(&scoped, quota, &reference).await?;
-            inner.call(scoped).await
+            let ticket = rates.admit(asked, quota).await?;
+            let answer = inner.call(scoped).await;
+            let image = answer.as_ref().ok().and_then(|response| Some((root(response)?, children(response))));
+            match image {
+                Some((root, children)) => rates.settle(ticket, root, children).await?,
+                None => rates.fail(ticket).await,
+            }
+            answer
         }))
     }
+}
+
+/// The digest of the manifest that was asked for; 304 has it too.
+fn root(response: &Response<Body>) -> Option<Digest> {
+    response.headers().get(headers::CONTENT_DIGEST)?.to_str().ok()?.parse().ok()
+}
+
+/// The manifests of an index, when that is what is handed out.
+fn children(response: &Response<Body>) -> Vec<Digest> {
+    let entries = response.body().as_full().and_then(|content| {
+        let doc = Doc::new(content, content.len()).ok()?;
+        index::read(&doc).ok()
+    });
+    entries.into_iter().flatten().filter_map(|entry| entry.digest).collect()
 }

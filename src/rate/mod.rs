@@ -2,53 +2,58 @@
 
 mod bucket;
 mod layer;
+mod pulls;
 
 pub use layer::{Rate, RateLayer};
 
 use crate::auth::Caller;
 use crate::config::{self, Quota};
 use crate::error::Error;
-use crate::oci::{Code, Host, Reference, Repository};
+use crate::net::network;
+use crate::oci::{Code, Digest};
 use crate::pull::{Scoped, What};
 use crate::telemetry::names;
 use bucket::Bucket;
 use metrics::counter;
 use moka::future::Cache;
-use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
-use std::net::{IpAddr, Ipv6Addr};
+use pulls::{Asked, Pull, Pulls, WINDOW};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// The allowances of all callers, in bounded memory: the callers unheard of for the longest time are
 /// forgotten first, and get a full allowance when they come again.
 ///
-/// One pull is the first manifest request by a caller for an image within 60 seconds. At this height a tag
-/// has no digest yet, so an image is known by its registry, repository and reference, and what is asked for
-/// by digest within 60 seconds of a counted pull from the same repository passes as a part of that pull. Two
-/// tags of one image hence count twice, and several images of one repository pulled by digest in one minute
-/// count once.
+/// One pull is the first manifest request by a caller for a root digest within 60 seconds, by tag or by digest. HEAD
+/// and GET of an image, its second tag, and the manifests of an index that was handed to this caller are free within
+/// that time, and what does not exist is no pull. The root of a tag is known when it has been answered, so a request
+/// holds a token while it is under way, which is given back when the image turns out to be counted already. Hence a
+/// caller without a token left is refused before anything is asked for him, unless he repeats a reference that is
+/// counted: another tag of such an image is refused too.
 #[derive(Clone)]
 pub struct Rates {
     policy: config::Rate,
     buckets: Cache<Who, Arc<Mutex<Bucket>>>,
-    /// When each image was last counted.
-    counted: Cache<(Who, Host, Repository, Option<Reference>), Instant>,
+    pulls: Pulls,
+}
+
+/// A request that counts, under which quota, and the pull it is thought to belong to.
+struct Ticket {
+    asked: Asked,
+    quota: Quota,
+    pull: Arc<Pull>,
 }
 
 /// Whose allowance is used.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Who {
     Account(Arc<str>),
-    /// An IPv4 address, or the first 64 bits of an IPv6 address: one subscriber has all the others.
+    /// See [`network`].
     Address(IpAddr),
 }
 
-/// Manifest requests for the same image within this time are one pull.
-const WINDOW: Duration = Duration::from_secs(60);
 const CALLERS: u64 = 100_000;
-const IMAGES: u64 = 200_000;
 
 impl Rates {
     /// The allowances of the configuration.
@@ -63,57 +68,55 @@ impl Rates {
                 .eviction_policy(EvictionPolicy::lru())
                 .time_to_idle(longest.unwrap_or(WINDOW))
                 .build(),
-            counted: Cache::builder()
-                .max_capacity(IMAGES)
-                .eviction_policy(EvictionPolicy::lru())
-                .time_to_live(WINDOW)
-                .build(),
+            pulls: Pulls::new(),
         }
     }
 
-    /// The allowance and the reference that a request counts against; `None` for what is always free.
-    fn concerns<'a>(&self, scoped: &'a Scoped) -> Option<(Quota, &'a Reference)> {
+    /// The allowance that a request counts against; `None` for what is always free.
+    fn concerns(&self, scoped: &Scoped) -> Option<(Asked, Quota)> {
         let What::Manifest(reference) = &scoped.pull.wish else { return None };
-        let quota = match scoped.pull.caller.credentials {
+        let caller = &scoped.pull.caller;
+        let quota = match caller.credentials {
             Some(_) => self.policy.authenticated,
             None => self.policy.anonymous,
         };
-        Some((quota?, reference))
-    }
-
-    /// Counts a request if it is the first of a pull; 429 `TOOMANYREQUESTS` with `Retry-After` when the
-    /// caller's allowance is used up.
-    async fn count(&self, scoped: &Scoped, quota: Quota, reference: &Reference) -> Result<(), Error> {
-        let who = Who::of(&scoped.pull.caller);
         let grant = &scoped.grant;
-        let image = |reference| (who.clone(), grant.registry.clone(), grant.repository.clone(), reference);
-        let whole = image(None);
-        if let Reference::Digest(_) = reference
-            && self.counted.get(&whole).await.is_some_and(|at| at.elapsed() < WINDOW)
-        {
-            return Ok(());
-        }
-        let first = async |known: Option<moka::Entry<_, Instant>>| {
-            if known.is_some_and(|known| known.into_value().elapsed() < WINDOW) {
-                return Ok(Op::Nop);
-            }
-            self.take(&who, quota).await?;
-            self.counted.insert(whole, Instant::now()).await;
-            Ok::<_, Error>(Op::Put(Instant::now()))
-        };
-        self.counted.entry(image(Some(reference.clone()))).and_try_compute_with(first).await.map(drop)
+        let asked = (Who::of(caller), grant.registry.clone(), grant.repository.clone(), reference.clone());
+        Some((asked, quota?))
     }
 
-    async fn take(&self, who: &Who, quota: Quota) -> Result<(), Error> {
+    /// Lets a request in that belongs to a pull or begins one; 429 `TOOMANYREQUESTS` with `Retry-After` when the
+    /// caller's allowance is used up.
+    async fn admit(&self, asked: Asked, quota: Quota) -> Result<Ticket, Error> {
+        let pull = self.pulls.of(&asked, async || self.begin(&asked.0, quota).await).await?;
+        Ok(Ticket { asked, quota, pull })
+    }
+
+    /// The request was answered with the image `root`. 429 when it is not the one that the pull was for, since the tag
+    /// has moved, and there is no token for another.
+    async fn settle(&self, ticket: Ticket, root: Digest, children: Vec<Digest>) -> Result<(), Error> {
+        let Ticket { asked, quota, pull } = ticket;
+        let begin = async || self.begin(&asked.0, quota).await;
+        self.pulls.settle(&asked, pull, root, children, begin).await
+    }
+
+    /// The request came to nothing.
+    async fn fail(&self, ticket: Ticket) {
+        self.pulls.fail(&ticket.asked, &ticket.pull).await;
+    }
+
+    async fn begin(&self, who: &Who, quota: Quota) -> Result<Arc<Pull>, Error> {
         let bucket =
             self.buckets.entry_by_ref(who).or_insert_with(async { Bucket::new(quota) }).await.into_value();
         let taken = bucket.lock().expect("no panic while locked").take(Instant::now());
-        let outcome = if taken.is_ok() { "counted" } else { "limited" };
-        counter!(names::PULLS, "caller" => who.as_str(), "outcome" => outcome).increment(1);
-        taken.map_err(|wait| {
-            Error::client(Code::TooManyRequests, "Request exceeded expected pull rate limit")
-                .with_retry_after(wait)
-        })
+        match taken {
+            Ok(()) => Ok(Pull::new(who.clone(), bucket)),
+            Err(wait) => {
+                counter!(names::PULLS, "caller" => who.as_str(), "outcome" => "limited").increment(1);
+                let error = Error::client(Code::TooManyRequests, "Request exceeded expected pull rate limit");
+                Err(error.with_retry_after(wait))
+            }
+        }
     }
 }
 
@@ -123,13 +126,7 @@ impl Who {
         if let Some(credentials) = &caller.credentials {
             return Who::Account(credentials.username.as_str().into());
         }
-        match caller.address.to_canonical() {
-            IpAddr::V4(address) => Who::Address(address.into()),
-            IpAddr::V6(address) => {
-                let network = u128::from(address) & !u128::from(u64::MAX);
-                Who::Address(Ipv6Addr::from(network).into())
-            }
-        }
+        Who::Address(network(caller.address))
     }
 
     fn as_str(&self) -> &'static str {

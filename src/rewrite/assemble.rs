@@ -29,7 +29,7 @@ pub(super) fn rebuild(
     limit: usize,
 ) -> Result<(), Refusal> {
     for index in levels.iter().rev().flatten() {
-        let new = index::apply(Doc::new(&index.bytes, limit)?, replacements, limit)?;
+        let new = index::apply(&Doc::new(&index.bytes, limit)?, replacements, limit)?;
         if new.bytes == index.bytes {
             continue;
         }

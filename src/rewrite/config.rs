@@ -7,12 +7,14 @@
 //! the recipe sets, or when the recipe sets no entry point and the base has a chain: another value would make the
 //! entry program start itself. It is emptied when the base has a chain and no entry point.
 
-use super::fields::{Doc, Names, array, object, quoted, string};
+use super::edit::Edit;
+use super::fields::{Doc, Names, Value, quoted};
 use super::index::named;
 use super::refusal::Refusal;
-use super::splice::{Edit, Spliced, splice};
+use super::splice::{Spliced, splice};
 use crate::grant::{Layer, Recipe};
 use crate::oci::Platform;
+use std::borrow::Cow;
 
 /// The variable that tells our entry program what the original one was.
 pub const ENTRY_CHAIN: &str = "WAVE_ENTRY_CHAIN";
@@ -41,37 +43,33 @@ const PROCESS: [&str; 4] = ["Entrypoint", "Cmd", "Env", "WorkingDir"];
 const EPOCH: &str = "\"1970-01-01T00:00:00Z\"";
 
 /// Reads a config.
-pub fn read(doc: Doc<'_>) -> Result<Config, Refusal> {
-    let fields = object(doc.text(), NAMES, Names::Folded)?;
+pub fn read(doc: &Doc<'_>) -> Result<Config, Refusal> {
+    let fields = doc.root().object(NAMES, Names::Folded)?;
     let layers = fields.value(5).map(diff_ids).transpose()?.flatten();
     Ok(Config { platform: named(&fields)?, layers: layers.map(|(_, ids)| ids.len()) })
 }
 
 /// The config with diff ids and history of the appended layers and with the recipe's process settings.
-pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
-    let fields = object(doc.text(), NAMES, Names::Folded)?;
+pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
+    let fields = doc.root().object(NAMES, Names::Folded)?;
     let rootfs = fields.value(5).ok_or(Refusal::Missing("rootfs"))?;
-    let (text, ids) = diff_ids(rootfs)?.ok_or(Refusal::Form("rootfs"))?;
+    let (whole, ids) = diff_ids(rootfs)?.ok_or(Refusal::Form("rootfs"))?;
     let mut edits = Vec::new();
     let added: Vec<String> = change.layers.iter().map(|layer| quoted(&layer.diff_id.to_string())).collect();
-    match text {
-        "null" if added.is_empty() => {}
-        "null" => edits.push(doc.replace(text, format!("[{}]", added.join(",")))),
-        whole => edits.extend(doc.append(whole, &added)),
-    }
+    edits.extend(whole.extend(&added));
     if let Some(history) = fields.value(6) {
-        let created = fields.value(3).filter(|created| string(created, "created").is_ok());
-        edits.extend(self::history(doc, history, ids.len(), created.unwrap_or(EPOCH), change.layers)?);
+        let created = fields.value(3).filter(|created| created.string("created").is_ok());
+        edits.extend(self::history(history, ids.len(), created.map_or(EPOCH, Value::text), change.layers)?);
     }
     match fields.member(4) {
-        Some(member) if member.value != "null" => edits.extend(process(doc, member.value, change.recipe)?),
+        Some(member) if !member.value.is_null() => edits.extend(process(member.value, change.recipe)?),
         absent => {
             let pairs = fresh(change.recipe);
             let text = format!("{{{}}}", pairs.join(","));
             match absent {
                 _ if pairs.is_empty() => {}
-                Some(null) => edits.push(doc.replace(null.value, text)),
-                None => edits.extend(doc.insert(&fields, &[("config", text)])),
+                Some(null) => edits.push(null.value.replace(text)),
+                None => edits.extend(fields.insert(&[("config", text)])),
             }
         }
     }
@@ -79,12 +77,12 @@ pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced,
 }
 
 /// `diff_ids` as written and its elements; `None` when the root file system is not made of layers.
-fn diff_ids(rootfs: &str) -> Result<Option<(&str, Vec<&str>)>, Refusal> {
-    let fields = object(rootfs, ["type", "diff_ids"], Names::Folded)?;
-    let kind = fields.value(0).map(|value| string(value, "type")).transpose()?;
+fn diff_ids(rootfs: Value<'_>) -> Result<Option<(Value<'_>, Vec<Value<'_>>)>, Refusal> {
+    let fields = rootfs.object(["type", "diff_ids"], Names::Folded)?;
+    let kind = fields.value(0).map(|value| value.string("type")).transpose()?;
     match (kind.as_deref(), fields.member(1)) {
-        (Some("layers"), Some(ids)) if ids.value == "null" => Ok(Some((ids.value, Vec::new()))),
-        (Some("layers"), Some(ids)) => Ok(Some((ids.value, array(ids.value, "diff_ids")?))),
+        (Some("layers"), Some(ids)) if ids.value.is_null() => Ok(Some((ids.value, Vec::new()))),
+        (Some("layers"), Some(ids)) => Ok(Some((ids.value, ids.value.array("diff_ids")?))),
         _ => Ok(None),
     }
 }
@@ -92,16 +90,16 @@ fn diff_ids(rootfs: &str) -> Result<Option<(&str, Vec<&str>)>, Refusal> {
 /// One history entry per appended layer, where the base's history accounts for its layers: a client that counts
 /// must not find a mismatch that was not there.
 fn history(
-    doc: Doc<'_>,
-    text: &str,
+    whole: Value<'_>,
     layers: usize,
     created: &str,
     added: &[&Layer],
 ) -> Result<Option<Edit>, Refusal> {
-    let entries = array(text, "history")?;
+    let entries = whole.array("history")?;
     let mut filled = 0;
-    for entry in &entries {
-        filled += usize::from(object(entry, ["empty_layer"], Names::Folded)?.value(0) != Some("true"));
+    for entry in entries {
+        let empty = entry.object(["empty_layer"], Names::Folded)?.value(0);
+        filled += usize::from(empty.is_none_or(|empty| empty.text() != "true"));
     }
     if filled != layers {
         return Ok(None);
@@ -113,18 +111,18 @@ fn history(
             format!(r#"{{"created":{created},"created_by":{by},"comment":"wave"}}"#)
         })
         .collect();
-    Ok(doc.append(text, &lines))
+    Ok(whole.append(&lines))
 }
 
 /// The edits in the object `config`.
-fn process(doc: Doc<'_>, text: &str, recipe: &Recipe) -> Result<Vec<Edit>, Refusal> {
-    let fields = object(text, PROCESS, Names::Folded)?;
+fn process(whole: Value<'_>, recipe: &Recipe) -> Result<Vec<Edit>, Refusal> {
+    let fields = whole.object(PROCESS, Names::Folded)?;
     let entrypoint = fields.value(0).map(words).transpose()?.unwrap_or_default();
     let lines = match fields.value(2) {
-        Some(text) => array(text, "Env")?,
+        Some(env) => env.array("Env")?,
         None => Vec::new(),
     };
-    let known: Vec<_> = lines.iter().map(|line| string(line, "Env")).collect::<Result<_, _>>()?;
+    let known: Vec<_> = lines.iter().map(|line| line.string("Env")).collect::<Result<_, _>>()?;
     let has_chain = known.iter().any(|line| key(line) == ENTRY_CHAIN);
     let mut variables = last_of_each(&recipe.env);
     if !entrypoint.is_empty() && !is_chained(&entrypoint, has_chain, recipe) {
@@ -139,7 +137,7 @@ fn process(doc: Doc<'_>, text: &str, recipe: &Recipe) -> Result<Vec<Edit>, Refus
     let mut edits = Vec::new();
     let mut absent = Vec::new();
     let mut set = |index: usize, value: String| match fields.member(index) {
-        Some(member) => edits.push(doc.replace(member.value, value)),
+        Some(member) => edits.push(member.value.replace(value)),
         None => absent.push((PROCESS[index], value)),
     };
     if !recipe.entrypoint.is_empty() {
@@ -155,19 +153,18 @@ fn process(doc: Doc<'_>, text: &str, recipe: &Recipe) -> Result<Vec<Edit>, Refus
         set(3, quoted(directory));
     }
     if let Some(whole) = fields.value(2) {
-        let (known, new): (Vec<_>, Vec<_>) =
+        let (replacing, new): (Vec<_>, Vec<_>) =
             variables.into_iter().partition(|line| known.iter().any(|own| key(own) == key(line)));
-        for (line, own) in lines.iter().zip(lines.iter().map(|line| string(line, "Env"))) {
-            let own = own?;
+        for (line, own) in lines.iter().zip(&known) {
             // Every occurrence: some runtimes take the first, some the last.
-            if let Some(line_new) = known.iter().find(|line| key(line) == key(&own)) {
-                edits.push(doc.replace(line, quoted(line_new)));
+            if let Some(new) = replacing.iter().find(|new| key(new) == key(own)) {
+                edits.push(line.replace(quoted(new)));
             }
         }
         let new: Vec<String> = new.iter().map(|line| quoted(line)).collect();
-        edits.extend(doc.append(whole, &new));
+        edits.extend(whole.append(&new));
     }
-    edits.extend(doc.insert(&fields, &absent));
+    edits.extend(fields.insert(&absent));
     Ok(edits)
 }
 
@@ -198,13 +195,13 @@ pub fn chain(entrypoint: &[String]) -> String {
 }
 
 /// `Entrypoint` in its forms: a list, or one word; an empty string is none.
-fn words(text: &str) -> Result<Vec<String>, Refusal> {
+fn words(value: Value<'_>) -> Result<Vec<String>, Refusal> {
     const NAME: &str = "Entrypoint";
-    if text.starts_with('"') {
-        let word = string(text, NAME)?.into_owned();
+    if value.text().starts_with('"') {
+        let word = value.string(NAME)?.into_owned();
         return Ok(if word.is_empty() { Vec::new() } else { vec![word] });
     }
-    array(text, NAME)?.into_iter().map(|word| string(word, NAME).map(|word| word.into_owned())).collect()
+    value.array(NAME)?.into_iter().map(|word| word.string(NAME).map(Cow::into_owned)).collect()
 }
 
 /// The working directory to set; an empty one asks for nothing.

@@ -20,8 +20,11 @@ pub struct Derivation {
     pub media: MediaType,
     /// Size of the root document in bytes.
     pub size: u64,
-    /// The documents that are ours: index, manifests, configs. Empty when nothing was changed.
+    /// The documents that are ours: index, manifests, configs, and the provenance of the first two. Empty when nothing
+    /// was changed.
     pub documents: BTreeMap<Digest, Document>,
+    /// What was done to each changed manifest and index, by its digest: the artifact manifest that refers to it.
+    pub referrers: BTreeMap<Digest, Referrer>,
     /// Why nothing was changed, when nothing was.
     pub untouched: Option<Untouched>,
     /// Something the user should know, as `Warning: 299` (RFC 7234, 5.5): platforms no layer fits.
@@ -35,6 +38,15 @@ pub struct Document {
     pub media: MediaType,
     /// Its bytes, whose digest it is filed under.
     pub bytes: Bytes,
+}
+
+/// A manifest that refers to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Referrer {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// Why an image passes as it is.

@@ -3,21 +3,23 @@
 //! Leaves first: configs, then manifests, then indexes, so that each digest is known when it is needed.
 
 use super::assemble::{Outcome, reason, rebuild, require, warning};
-use super::derivation::{Derivation, Document, Untouched};
+use super::derivation::{Derivation, Document, Referrer, Untouched};
 use super::fields::Doc;
-use super::image::{self, Changed, is_wanted};
+use super::image::{self, is_wanted};
 use super::index::{Entry, Replacements};
 use super::kind::{Kind, kind};
 use super::plan::{Loaded, Plan};
+use super::provenance::{self, Subject};
 use super::refusal::Refusal;
 use super::splice::Spliced;
 use super::{config, manifest};
 use crate::body::bounded;
 use crate::error::Error;
+use crate::grant::{Layer, Recipe};
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Platform, Reference};
 use crate::pull::{Fetch, Image, Verb, What};
-use crate::upstream::Upstream;
+use crate::upstream::{Redirects, Upstream};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode, header};
@@ -75,8 +77,10 @@ struct Fetched {
 struct Derived {
     outcome: Outcome,
     documents: BTreeMap<Digest, Document>,
+    /// What refers to the new manifest.
+    referrer: Option<(Digest, Referrer)>,
     /// The base manifest and what replaces it.
-    replacement: Option<(Digest, Changed)>,
+    replacement: Option<(Digest, Spliced)>,
 }
 
 impl Source {
@@ -89,12 +93,13 @@ impl Source {
         if matches!(outcomes[0].left, None | Some(Untouched::Platform)) {
             require(&self.image.recipe, &outcomes, &seen)?;
         }
-        let Some((_, Changed { manifest, .. })) = derived.replacement else {
+        let Some((_, manifest)) = derived.replacement else {
             let warning = warning(&self.image.recipe, &outcomes);
             return Ok(Derivation { warning, ..root.untouched(reason(&outcomes)) });
         };
-        let (size, documents) = (manifest.size(), derived.documents);
-        Ok(Derivation { root: manifest.digest, size, documents, ..root.changed() })
+        let (size, documents, mut referrers) = (manifest.size(), derived.documents, BTreeMap::new());
+        referrers.extend(derived.referrer);
+        Ok(Derivation { root: manifest.digest, size, documents, referrers, ..root.changed() })
     }
 
     /// A root that is an index.
@@ -110,7 +115,8 @@ impl Source {
             plan.descend(self.all(nested, |source, digest, entry| source.nested(digest, entry)).await?);
         }
         let Plan { levels, images, mut outcomes, mut seen } = plan;
-        let (mut replacements, mut documents) = (Replacements::new(), BTreeMap::new());
+        let (mut replacements, mut documents, mut referrers) =
+            (Replacements::new(), BTreeMap::new(), BTreeMap::new());
         // All images are in memory together. The share depends on the index alone, so that the result does.
         let share = self.limit.min(self.limit * super::SHARED_LIMITS / images.len().max(1));
         let source = Source { limit: share, ..self.clone() };
@@ -118,7 +124,8 @@ impl Source {
             seen.extend(derived.outcome.platform.clone());
             outcomes.push(derived.outcome);
             documents.extend(derived.documents);
-            replacements.extend(derived.replacement.map(|(base, changed)| (base, changed.manifest)));
+            referrers.extend(derived.referrer);
+            replacements.extend(derived.replacement);
         }
         require(recipe, &outcomes, &seen)?;
         let warning = warning(recipe, &outcomes);
@@ -128,8 +135,15 @@ impl Source {
         if let Err(refusal) = rebuild(&levels, &mut replacements, &mut documents, self.limit) {
             return Ok(root.untouched(refusal.into()));
         }
+        let name = self.name();
+        let layers: Vec<_> = recipe.layers.iter().collect();
+        for index in levels.iter().flatten() {
+            let Some(new) = replacements.get(&index.digest) else { continue };
+            let subject = Subject { name: &name, media: &index.media, base: index.digest, new };
+            referrers.extend([attach(subject, recipe, &layers, &mut documents)]);
+        }
         let new = replacements.get(&root.digest).expect("an index with a replaced entry is replaced");
-        Ok(Derivation { root: new.digest, size: new.size(), documents, warning, ..root.changed() })
+        Ok(Derivation { root: new.digest, size: new.size(), documents, referrers, warning, ..root.changed() })
     }
 
     /// Runs `fetch` for all entries, a few at a time; results are in the order of the digests.
@@ -174,7 +188,7 @@ impl Source {
         let recipe = &self.image.recipe;
         let parsed = fetched.kind.clone().map_err(Untouched::from).and_then(|media| {
             let doc = Doc::new(&fetched.bytes, self.limit)?;
-            let config = image::config_of(doc)?;
+            let config = image::config_of(&doc)?;
             let large = config.size > self.limit as u64;
             if large { Err(Refusal::Size(config.size as usize).into()) } else { Ok((media, doc, config)) }
         });
@@ -187,27 +201,41 @@ impl Source {
             Err(refusal) => return Ok(Derived::left(platform, refusal)),
         };
         let doc = Doc::new(&bytes, self.limit);
-        let (doc, truth) = match doc.and_then(|doc| Ok((doc, config::read(doc)?.platform))) {
+        let (truth, doc) = match doc.and_then(|doc| config::read(&doc).map(|config| (config.platform, doc))) {
             Ok(parsed) => parsed,
             Err(refusal) => return Ok(Derived::left(platform, refusal)),
         };
         if platform.is_none() && !is_wanted(recipe, &truth) {
             return Ok(Derived::left(Some(truth), Untouched::Platform));
         }
-        let name = format!("{}/{}", self.image.registry.host, self.image.repository);
+        let name = self.name();
         let base = manifest::Base { name: &name, digest: fetched.digest };
-        let image = image::Image { manifest, media: &media, config: doc, recipe, base, limit: self.limit };
+        let image = image::Image {
+            manifest: &manifest,
+            media: &media,
+            config: &doc,
+            recipe,
+            base,
+            limit: self.limit,
+        };
         let changed = match image.change(&truth) {
             Ok(changed) => changed,
             Err(why) => return Ok(Derived::left(platform.or(Some(truth)), why)),
         };
         let outcome = Outcome { platform: platform.or(Some(truth)), left: None };
         if changed.manifest.bytes == fetched.bytes {
-            return Ok(Derived { outcome, documents: BTreeMap::new(), replacement: None });
+            return Ok(Derived { outcome, documents: BTreeMap::new(), referrer: None, replacement: None });
         }
-        let file = |media, new: &Spliced| (new.digest, Document { media, bytes: new.bytes.clone() });
-        let documents = [file(media.clone(), &changed.manifest), file(config.media, &changed.config)].into();
-        Ok(Derived { outcome, documents, replacement: Some((fetched.digest, changed)) })
+        let mut documents =
+            [file(media.clone(), &changed.manifest), file(config.media, &changed.config)].into();
+        let subject = Subject { name: &name, media: &media, base: fetched.digest, new: &changed.manifest };
+        let referrer = Some(attach(subject, recipe, &changed.layers, &mut documents));
+        Ok(Derived { outcome, documents, referrer, replacement: Some((fetched.digest, changed.manifest)) })
+    }
+
+    /// `registry/repository`, as annotations and statements say it.
+    fn name(&self) -> String {
+        format!("{}/{}", self.image.registry.host, self.image.repository)
     }
 
     /// A manifest or index, by digest.
@@ -220,7 +248,7 @@ impl Source {
             }
         };
         let kind = match Doc::new(&bytes, self.limit) {
-            Ok(doc) => kind(header.as_ref(), doc).map_err(|two| {
+            Ok(doc) => kind(header.as_ref(), &doc).map_err(|two| {
                 Error::bad_gateway("a document is not of the media type that upstream sends it as")
                     .with_source(format!("Content-Type {}, mediaType {}", two.header, two.field))
             })?,
@@ -242,7 +270,8 @@ impl Source {
             headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
         }
         let Image { registry, repository, access, .. } = self.image.clone();
-        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access };
+        let redirects = Redirects::Follow;
+        let request = Fetch { registry, repository, what, verb: Verb::Get, headers, access, redirects };
         let response = self.upstream.clone().oneshot(request).await?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
@@ -283,6 +312,7 @@ impl Fetched {
             media,
             size: self.bytes.len() as u64,
             documents: BTreeMap::new(),
+            referrers: BTreeMap::new(),
             untouched: None,
             warning: None,
         }
@@ -292,8 +322,30 @@ impl Fetched {
 impl Derived {
     fn left(platform: Option<Platform>, why: impl Into<Untouched>) -> Derived {
         let outcome = Outcome { platform, left: Some(why.into()) };
-        Derived { outcome, documents: BTreeMap::new(), replacement: None }
+        Derived { outcome, documents: BTreeMap::new(), referrer: None, replacement: None }
     }
+}
+
+/// Adds the provenance of `subject`; what refers to it.
+fn attach(
+    subject: Subject<'_>,
+    recipe: &Recipe,
+    layers: &[&Layer],
+    documents: &mut BTreeMap<Digest, Document>,
+) -> (Digest, Referrer) {
+    let made = provenance::provenance(subject, recipe, layers);
+    let statement = MediaType::parse(provenance::STATEMENT);
+    let referrer = Referrer { digest: made.manifest.digest, size: made.manifest.size() };
+    documents.extend([
+        file(MediaType::OciManifest, &made.manifest),
+        file(statement, &made.statement),
+        file(MediaType::parse(provenance::EMPTY), &provenance::empty()),
+    ]);
+    (subject.new.digest, referrer)
+}
+
+fn file(media: MediaType, new: &Spliced) -> (Digest, Document) {
+    (new.digest, Document { media, bytes: new.bytes.clone() })
 }
 
 #[cfg(test)]

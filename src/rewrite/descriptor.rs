@@ -1,8 +1,9 @@
 //! Reading one descriptor (image-spec, descriptor.md).
 
-use super::fields::{Doc, Fields, Names, object, quoted, string};
+use super::edit::Edit;
+use super::fields::{Fields, Names, Value, quoted};
 use super::refusal::Refusal;
-use super::splice::{Edit, Spliced};
+use super::splice::Spliced;
 use crate::oci::{Digest, MediaType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,25 +18,25 @@ pub struct Descriptor<'a> {
     pub digest: Option<Digest>,
     /// Its size in bytes.
     pub size: u64,
-    places: [&'a str; 2],
-    data: Option<&'a str>,
+    places: [Value<'a>; 2],
+    data: Option<Value<'a>>,
 }
 
 impl<'a> Descriptor<'a> {
-    /// Reads the object `text`.
-    pub fn read(text: &'a str) -> Result<Descriptor<'a>, Refusal> {
-        Descriptor::of(&object(text, ["mediaType", "digest", "size", "data"], Names::Folded)?)
+    /// Reads an object.
+    pub fn read(object: Value<'a>) -> Result<Descriptor<'a>, Refusal> {
+        Descriptor::of(&object.object(["mediaType", "digest", "size", "data"], Names::Folded)?)
     }
 
     /// From an object whose first four wanted names are `mediaType`, `digest`, `size` and `data`.
     pub fn of<const N: usize>(fields: &Fields<'a, N>) -> Result<Descriptor<'a>, Refusal> {
         let digest = fields.value(1).ok_or(Refusal::Missing("digest"))?;
         let size = fields.value(2).ok_or(Refusal::Missing("size"))?;
-        let media = fields.value(0).map(|value| string(value, "mediaType")).transpose()?;
+        let media = fields.value(0).map(|value| value.string("mediaType")).transpose()?;
         Ok(Descriptor {
             media: media.unwrap_or_default(),
-            digest: string(digest, "digest")?.parse().ok(),
-            size: length(size)?,
+            digest: digest.string("digest")?.parse().ok(),
+            size: length(size.text())?,
             places: [digest, size],
             data: fields.value(3),
         })
@@ -48,12 +49,12 @@ impl<'a> Descriptor<'a> {
 
     /// The edits that make the descriptor refer to `content`: digest, size, and `data` where the content is
     /// embedded, which must equal it.
-    pub fn refer(&self, doc: Doc<'_>, content: &Spliced) -> Vec<Edit> {
+    pub fn refer(&self, content: &Spliced) -> Vec<Edit> {
         let mut edits = vec![
-            doc.replace(self.places[0], quoted(&content.digest.to_string())),
-            doc.replace(self.places[1], content.size().to_string()),
+            self.places[0].replace(format!("\"{}\"", content.digest)),
+            self.places[1].replace(content.size().to_string()),
         ];
-        edits.extend(self.data.map(|data| doc.replace(data, quoted(&STANDARD.encode(&content.bytes)))));
+        edits.extend(self.data.map(|data| data.replace(quoted(&STANDARD.encode(&content.bytes)))));
         edits
     }
 }
@@ -66,12 +67,14 @@ fn length(text: &str) -> Result<u64, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rewrite::fields::Doc;
 
     #[test]
     fn sizes_are_what_every_client_can_read() {
         let read = |size: &str| {
             let text = format!(r#"{{"digest":"sha256:0","size":{size}}}"#);
-            Descriptor::read(&text).map(|descriptor| (descriptor.size, descriptor.digest))
+            let doc = Doc::new(text.as_bytes(), 1000).unwrap();
+            Descriptor::read(doc.root()).map(|descriptor| (descriptor.size, descriptor.digest))
         };
         assert_eq!(read("9223372036854775807"), Ok((i64::MAX as u64, None)));
         for bad in ["-1", "9223372036854775808", "1.0", "1e3", "\"1\"", "[]"] {

@@ -19,24 +19,26 @@ pub struct ConfigRef {
     pub size: u64,
 }
 
-/// The new documents of an image.
+/// The new documents of an image, and the layers it got.
 #[derive(Clone, Debug)]
-pub struct Changed {
+pub struct Changed<'a> {
     /// The manifest.
     pub manifest: Spliced,
     /// The config it refers to.
     pub config: Spliced,
+    /// The appended layers.
+    pub layers: Vec<&'a Layer>,
 }
 
 /// The documents of an image, and what it is changed by.
 #[derive(Clone, Copy, Debug)]
 pub struct Image<'a> {
     /// The manifest.
-    pub manifest: Doc<'a>,
+    pub manifest: &'a Doc<'a>,
     /// Its media type.
     pub media: &'a MediaType,
     /// The config.
-    pub config: Doc<'a>,
+    pub config: &'a Doc<'a>,
     /// What is changed.
     pub recipe: &'a Recipe,
     /// What the new manifest says it is made from.
@@ -46,7 +48,7 @@ pub struct Image<'a> {
 }
 
 /// The config of the image with this manifest, or why the manifest is left alone.
-pub fn config_of(manifest: Doc<'_>) -> Result<ConfigRef, Untouched> {
+pub fn config_of(manifest: &Doc<'_>) -> Result<ConfigRef, Untouched> {
     let manifest = manifest::read(manifest)?;
     if !manifest.is_image {
         return Err(Untouched::Artifact);
@@ -69,9 +71,9 @@ pub fn is_wanted(recipe: &Recipe, platform: &Platform) -> bool {
     recipe.platforms.is_empty() || recipe.platforms.iter().any(|wanted| wanted.fits(platform))
 }
 
-impl Image<'_> {
+impl<'a> Image<'a> {
     /// The image changed for `platform`, which is what its config says.
-    pub fn change(&self, platform: &Platform) -> Result<Changed, Untouched> {
+    pub fn change(&self, platform: &Platform) -> Result<Changed<'a>, Untouched> {
         let family = manifest::family(self.media).ok_or(Untouched::Artifact)?;
         let layers = fitting(self.recipe, platform)?;
         // What our layers would do to an image whose parts do not belong together is anybody's guess.
@@ -84,6 +86,6 @@ impl Image<'_> {
         let config = config::apply(self.config, &change, self.limit)?;
         let change = manifest::Change { family, config: &config, layers: &layers, base: self.base };
         let manifest = manifest::apply(self.manifest, &change, self.limit)?;
-        Ok(Changed { manifest, config })
+        Ok(Changed { manifest, config, layers })
     }
 }

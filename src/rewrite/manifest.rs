@@ -1,7 +1,7 @@
 //! Image manifests (image-spec, manifest.md; Docker image manifest version 2, schema 2).
 
 use super::descriptor::Descriptor;
-use super::fields::{Doc, Fields, Names, array, object, quoted, string};
+use super::fields::{Doc, Fields, Member, Names, Value, quoted};
 use super::refusal::Refusal;
 use super::splice::{Spliced, splice};
 use crate::grant::Layer;
@@ -46,8 +46,9 @@ struct Parts<'a> {
     fields: Fields<'a, 9>,
     config: Descriptor<'a>,
     /// `layers` as written.
-    whole: &'a str,
-    layers: Vec<&'a str>,
+    whole: Value<'a>,
+    /// How many layers there are.
+    count: usize,
 }
 
 const NAMES: [&str; 9] = [
@@ -64,59 +65,56 @@ const NAMES: [&str; 9] = [
 const BASE_NAMES: [&str; 2] = ["org.opencontainers.image.base.digest", "org.opencontainers.image.base.name"];
 
 /// Reads a manifest.
-pub fn read(doc: Doc<'_>) -> Result<Manifest<'_>, Refusal> {
-    let Parts { fields, config, layers, .. } = parts(doc)?;
-    let artifact = fields.value(2).map(|value| string(value, "artifactType")).transpose()?;
+pub fn read<'a>(doc: &'a Doc<'a>) -> Result<Manifest<'a>, Refusal> {
+    let Parts { fields, config, whole, count } = parts(doc)?;
+    let artifact = fields.value(2).map(|value| value.string("artifactType")).transpose()?;
     let mut is_image = artifact.is_none_or(|kind| kind.is_empty()) && config.kind().is_config();
-    for layer in &layers {
+    let layers = if whole.is_null() { Vec::new() } else { whole.array("layers")? };
+    for layer in layers {
         is_image &= is_rootfs_layer(&Descriptor::read(layer)?.media);
     }
-    Ok(Manifest { config, layers: layers.len(), is_image })
+    Ok(Manifest { config, layers: count, is_image })
 }
 
 /// How many layers a manifest has.
-pub fn count(doc: Doc<'_>) -> Result<usize, Refusal> {
-    Ok(parts(doc)?.layers.len())
+pub fn count(doc: &Doc<'_>) -> Result<usize, Refusal> {
+    Ok(parts(doc)?.count)
 }
 
 /// The manifest with layers appended, the config replaced, its base named (OCI) and `subject` removed: the changed
 /// image is no referrer of what the base referred to.
-pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
-    let Parts { fields, config, whole, layers } = parts(doc)?;
-    let count = layers.len() + change.layers.len();
+pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
+    let Parts { fields, config, whole, count } = parts(doc)?;
+    let count = count + change.layers.len();
     if count > super::LAYER_LIMIT {
         return Err(Refusal::Layers(count));
     }
     let added: Vec<String> =
         change.layers.iter().map(|layer| descriptor(layer, change.family)).collect::<Result<_, _>>()?;
-    let mut edits = config.refer(doc, change.config);
-    match whole {
-        "null" if added.is_empty() => {}
-        "null" => edits.push(doc.replace(whole, format!("[{}]", added.join(",")))),
-        whole => edits.extend(doc.append(whole, &added)),
-    }
-    edits.extend(fields.member(5).map(|subject| doc.remove(subject)));
+    let mut edits = config.refer(change.config);
+    edits.extend(whole.extend(&added));
+    edits.extend(fields.member(5).map(Member::remove));
     if change.family == Family::Oci {
-        let values = [quoted(&change.base.digest.to_string()), quoted(change.base.name)];
+        let values = [format!("\"{}\"", change.base.digest), quoted(change.base.name)];
         match fields.value(6) {
             Some(text) => {
                 // A map: its keys have case, and nothing folds to them.
-                let present = object(text, BASE_NAMES, Names::Exact)?;
+                let present = text.object(BASE_NAMES, Names::Exact)?;
                 let mut absent = Vec::new();
                 for (index, value) in values.into_iter().enumerate() {
                     match present.member(index) {
-                        Some(member) => edits.push(doc.replace(member.value, value)),
+                        Some(member) => edits.push(member.value.replace(value)),
                         None => absent.push((BASE_NAMES[index], value)),
                     }
                 }
-                edits.extend(doc.insert(&present, &absent));
+                edits.extend(present.insert(&absent));
             }
             None => {
                 let [digest, name] = values;
-                let text = format!("{{{}:{digest},{}:{name}}}", quoted(BASE_NAMES[0]), quoted(BASE_NAMES[1]));
+                let text = format!("{{\"{}\":{digest},\"{}\":{name}}}", BASE_NAMES[0], BASE_NAMES[1]);
                 match fields.member(6) {
-                    Some(null) => edits.push(doc.replace(null.value, text)),
-                    None => edits.extend(doc.insert(&fields, &[("annotations", text)])),
+                    Some(null) => edits.push(null.value.replace(text)),
+                    None => edits.extend(fields.insert(&[("annotations", text)])),
                 }
             }
         }
@@ -124,21 +122,21 @@ pub fn apply(doc: Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced,
     splice(doc, edits, limit)
 }
 
-fn parts(doc: Doc<'_>) -> Result<Parts<'_>, Refusal> {
-    let fields = object(doc.text(), NAMES, Names::Folded)?;
+fn parts<'a>(doc: &'a Doc<'a>) -> Result<Parts<'a>, Refusal> {
+    let fields = doc.root().object(NAMES, Names::Folded)?;
     if fields.member(7).is_some() {
         return Err(Refusal::Ambiguous);
     }
-    if fields.value(0) != Some("2") || fields.member(8).is_some() {
+    if fields.value(0).is_none_or(|version| version.text() != "2") || fields.member(8).is_some() {
         return Err(Refusal::Form("schemaVersion"));
     }
     let config = Descriptor::read(fields.value(3).ok_or(Refusal::Missing("config"))?)?;
     let whole = fields.member(4).ok_or(Refusal::Missing("layers"))?.value;
-    let layers = if whole == "null" { Vec::new() } else { array(whole, "layers")? };
-    if layers.len() > super::LAYER_LIMIT {
-        return Err(Refusal::Layers(layers.len()));
+    let count = if whole.is_null() { 0 } else { whole.count("layers")? };
+    if count > super::LAYER_LIMIT {
+        return Err(Refusal::Layers(count));
     }
-    Ok(Parts { fields, config, whole, layers })
+    Ok(Parts { fields, config, whole, count })
 }
 
 /// The family a manifest's appended layers follow: that of the manifest, whatever its other layers are.

@@ -1,7 +1,7 @@
 //! Rewriting: what one image becomes under one recipe.
 //!
-//! Documents are patched without a model: [`fields`] finds spans, `splice` replaces them, and
-//! [`manifest`], [`index`] and [`config`] say which. All of these are pure; [`derive`](mod@derive) alone fetches.
+//! Documents are patched without a model: `scan` checks them in one pass and notes where values lie, [`fields`] finds
+//! members, `edit` and `splice` replace them, and [`manifest`], [`index`] and [`config`] say which. All of these are pure; [`derive`](mod@derive) alone fetches.
 //! The rules, each a property in [`fuzzing`](crate::fuzzing):
 //!
 //! - R1 Bytes outside the edited spans are identical.
@@ -18,6 +18,7 @@ pub mod config;
 mod derivation;
 pub mod derive;
 mod descriptor;
+mod edit;
 pub mod fields;
 pub mod image;
 pub mod index;
@@ -25,14 +26,18 @@ pub mod kind;
 mod layer;
 pub mod manifest;
 mod plan;
+pub mod provenance;
 mod refusal;
+mod scan;
 mod splice;
+mod visit;
 
-pub use derivation::{Derivation, Document, Untouched};
+pub use derivation::{Derivation, Document, Referrer, Untouched};
 pub use derive::derive;
+pub use edit::Edit;
 pub use layer::{Rewrite, RewriteLayer};
 pub use refusal::Refusal;
-pub use splice::{Edit, Spliced, splice};
+pub use splice::{Spliced, splice};
 
 /// Largest document by default, in bytes: what registries accept for a manifest (distribution-spec, "Pushing manifests").
 pub const DOCUMENT_LIMIT: usize = 4 << 20;

@@ -39,7 +39,7 @@ impl Plan {
     ) -> Result<BTreeMap<Digest, Entry>, Refusal> {
         let mut nested = BTreeMap::new();
         for loaded in self.levels.last().expect("the root is a level") {
-            let entries = match Doc::new(&loaded.bytes, limit).and_then(index::read) {
+            let entries = match Doc::new(&loaded.bytes, limit).and_then(|doc| index::read(&doc)) {
                 Ok(entries) => entries,
                 Err(refusal) if self.levels.len() == 1 => return Err(refusal),
                 Err(refusal) => {

@@ -1,19 +1,10 @@
 //! Replacing: ordered edits of a document, written once into one buffer.
 
+use super::edit::Edit;
 use super::fields::Doc;
 use super::refusal::Refusal;
 use crate::oci::Digest;
 use bytes::Bytes;
-use std::ops::Range;
-
-/// The bytes of `span` become `text`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Edit {
-    /// Which bytes; empty to insert.
-    pub span: Range<usize>,
-    /// What they become; empty to remove.
-    pub text: String,
-}
 
 /// A new document with its identity: digest and size are those of `bytes`, computed once and only here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +16,11 @@ pub struct Spliced {
 }
 
 impl Spliced {
+    /// A document as it is.
+    pub(super) fn of(bytes: Bytes) -> Spliced {
+        Spliced { digest: Digest::sha256(&bytes), bytes }
+    }
+
     /// The size in bytes.
     pub fn size(&self) -> u64 {
         self.bytes.len() as u64
@@ -33,7 +29,7 @@ impl Spliced {
 
 /// Carries out `edits`, given in any order; none may overlap another, and those at one place stay in the order
 /// given. Every byte outside of them is copied as it is. Refuses a result of more than `limit` bytes.
-pub fn splice(doc: Doc<'_>, mut edits: Vec<Edit>, limit: usize) -> Result<Spliced, Refusal> {
+pub fn splice(doc: &Doc<'_>, mut edits: Vec<Edit>, limit: usize) -> Result<Spliced, Refusal> {
     edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
     let input = doc.text().as_bytes();
     let removed: usize = edits.iter().map(|edit| edit.span.len()).sum();
@@ -51,19 +47,20 @@ pub fn splice(doc: Doc<'_>, mut edits: Vec<Edit>, limit: usize) -> Result<Splice
     }
     output.extend_from_slice(&input[done..]);
     debug_assert_eq!(output.len(), size);
-    let bytes = Bytes::from(output);
-    Ok(Spliced { digest: Digest::sha256(&bytes), bytes })
+    Ok(Spliced::of(output.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::Range;
 
     fn run(input: &str, edits: &[(Range<usize>, &str)]) -> Result<String, Refusal> {
         let edits =
             edits.iter().map(|(span, text)| Edit { span: span.clone(), text: (*text).into() }).collect();
-        let doc = Doc::new(input.as_bytes(), 100).unwrap();
-        splice(doc, edits, 20).map(|done| {
+        // Any document: what is spliced is text.
+        let doc = Doc::visited(input.as_bytes(), 100).unwrap();
+        splice(&doc, edits, 20).map(|done| {
             assert_eq!(done.digest, Digest::sha256(&done.bytes));
             String::from_utf8(done.bytes.to_vec()).unwrap()
         })

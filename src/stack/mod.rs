@@ -2,7 +2,7 @@
 
 mod upstream;
 
-pub use upstream::{login, remote, upstream};
+pub use upstream::{http, login, remote, upstream};
 
 use crate::admission::{AdmissionLayer, Pool};
 use crate::auth::RequireLayer;
@@ -14,7 +14,7 @@ use crate::net;
 use crate::pull::{Pull, Serve};
 use crate::rate::RateLayer;
 use crate::rewrite::RewriteLayer;
-use crate::route::{Pong, Route};
+use crate::route::{EchoLayer, Pong, Route};
 use crate::state::{RememberLayer, State};
 use crate::telemetry::RecordLayer;
 use crate::upstream::{Registries, Upstream};
@@ -45,6 +45,8 @@ where
     let stack = ServiceBuilder::new()
         // Outermost: it must see everything, refusals and panics too, and ends its record when the body ends.
         .layer(record)
+        // Above what renders errors, so that they have it too.
+        .layer(EchoLayer)
         // Below this services fail with our error, above it nothing fails; only here is an error rendered.
         .layer(RescueLayer)
         // Refuses before anything is parsed or spent; the permit leaves with the body.

@@ -1,6 +1,6 @@
 //! The stack towards other registries, outermost first.
 
-use crate::admission::{AdmissionLayer, PerRegistry};
+use crate::admission::{AdmissionLayer, PerRegistry, Pool};
 use crate::config;
 use crate::upstream::auth::{AuthLayer, Login};
 use crate::upstream::guard::Private;
@@ -9,20 +9,24 @@ use crate::upstream::outbound::{self, Http};
 use crate::upstream::remote::Fetcher;
 use crate::upstream::retry::Again;
 use crate::upstream::{Registries, Remote, Upstream};
-use std::sync::Arc;
 use tower::ServiceBuilder;
 use tower::retry::RetryLayer;
 use tower::util::BoxCloneSyncService;
 
+/// The pools of all registries, for the stacks below.
+pub fn http(config: &config::Upstream, registries: &Registries) -> Http {
+    Http::new(config, registries)
+}
+
 /// `Fetch -> Response<Body>`.
-pub fn upstream(config: &config::Upstream, registries: Arc<Registries>) -> Upstream {
+pub fn upstream(config: &config::Upstream, http: Http) -> Upstream {
     let http = ServiceBuilder::new()
         // Outside auth, so that a request that is tried again gets a fresh token.
         .layer(RetryLayer::new(Again::new(config)))
         // The last place that knows whose credentials are used; below it there is plain HTTP.
         .layer(AuthLayer::new())
         // Redirects are below auth, or each hop would be signed again; then the pool of the registry.
-        .service(Http::new(config, &registries));
+        .service(http);
     let stack = ServiceBuilder::new()
         // Per registry, so that a slow one drowns alone; above retry, so that one permit covers all tries.
         .layer(AdmissionLayer::new(PerRegistry::new(config.max_requests)))
@@ -35,12 +39,16 @@ pub fn remote(config: &config::Upstream, private: Private) -> Remote {
     let http = ServiceBuilder::new()
         .layer(RetryLayer::new(Again::new(config)))
         .service(outbound::layers(config, private));
-    BoxCloneSyncService::new(Fetcher::new(http, private))
+    let stack = ServiceBuilder::new()
+        // One pool for all hosts: who names them is not known to be anybody.
+        .layer(AdmissionLayer::new(Pool::new("layers", config.max_requests)))
+        .service(Fetcher::new(http, private));
+    BoxCloneSyncService::new(stack)
 }
 
 /// Tries credentials at registries, for `validate-creds`.
-pub fn login(config: &config::Upstream, registries: &Registries) -> Login {
-    Login::new(Http::new(config, registries))
+pub fn login(http: Http) -> Login {
+    Login::new(http)
 }
 
 #[cfg(test)]

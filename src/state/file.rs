@@ -4,7 +4,7 @@ use super::record::{Key, millis};
 use super::store::{Opener, Store};
 use super::writer::{Change, Gauges, Order, QUEUE, Writer, unavailable};
 use super::{OpenError, Root, digests, open, tables};
-use crate::auth::AccessId;
+use crate::auth::{AccessId, AccessKey};
 use crate::config;
 use crate::error::Error;
 use crate::grant::{Grant, Recipe};
@@ -12,6 +12,8 @@ use crate::oci::{Digest, Host, Repository};
 use crate::pull::Image;
 use crate::rewrite::Derivation;
 use redb::ReadableDatabase as _;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,6 +30,7 @@ struct Shared {
     orders: Option<mpsc::Sender<Order>>,
     writer: Option<JoinHandle<()>>,
     grants: std::sync::Mutex<Vec<(Key, Grant)>>,
+    access_key: AccessKey,
 }
 
 impl State {
@@ -40,8 +43,11 @@ impl State {
     /// Opens the database and starts the writer over it.
     pub(super) fn start(opener: Opener, dir: &Path, limits: &config::Cache) -> Result<State, OpenError> {
         let store = Arc::new(Store::new(opener)?);
-        let grants = store
-            .with(|database| tables::grants(&database.begin_read()?))
+        let (grants, access_key) = store
+            .with(|database| {
+                let read = database.begin_read()?;
+                Ok((tables::grants(&read)?, tables::access_key(&read)?))
+            })
             .map_err(|error: redb::Error| OpenError::corrupt(dir, error.to_string()))?;
         let (sender, orders) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -50,16 +56,31 @@ impl State {
             max_roots: limits.max_roots as u64,
             root_ttl: u64::try_from(limits.root_ttl.as_millis()).unwrap_or(u64::MAX),
             gauges: Gauges::new(),
+            // An earlier process may have ended between a removal and a sweep.
+            orphans: Cell::new(true),
         };
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;
         let grants = std::sync::Mutex::new(grants);
-        Ok(State(Arc::new(Shared { store, orders: Some(sender), writer: Some(thread), grants })))
+        let (orders, writer) = (Some(sender), Some(thread));
+        Ok(State(Arc::new(Shared { store, orders, writer, grants, access_key })))
     }
 
     /// The grants that were in the file when it was opened. They are handed over once.
     pub fn load_grants(&self) -> Vec<(Key, Grant)> {
         std::mem::take(&mut *self.0.grants.lock().expect("nothing panics while it holds this"))
+    }
+
+    /// What tells callers apart by their own credentials; the same as long as the file lives.
+    pub fn access_key(&self) -> AccessKey {
+        self.0.access_key.clone()
+    }
+
+    /// The digests of all layers of the operator's that a grant or root may still lead to. Looks at every recipe;
+    /// blocking, for the start.
+    pub fn file_layers(&self) -> Result<BTreeSet<Digest>, Error> {
+        let found = self.0.store.with(|database| tables::file_layers(&database.begin_read()?));
+        found.map_err(|error| unavailable().with_source(error))
     }
 
     /// Writes a grant.

@@ -7,8 +7,6 @@ mod file;
 mod layer;
 mod open;
 mod record;
-#[cfg(test)]
-pub(crate) mod scratch;
 mod store;
 mod tables;
 #[cfg(test)]

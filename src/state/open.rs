@@ -44,6 +44,7 @@ pub(super) fn open(dir: &Path) -> Result<Database, OpenError> {
     tables::check(&database).map_err(|error| {
         failed(match error {
             tables::Refused::Version(found) => Why::Version(found),
+            tables::Refused::Random(error) => Why::Io(std::io::Error::other(error.to_string())),
             tables::Refused::Storage(error) => Why::Other(*error),
         })
     })?;

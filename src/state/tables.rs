@@ -3,19 +3,22 @@
 
 use super::Root;
 use super::record::{GrantRecord, Key, RootRecord, hash, place};
-use crate::auth::AccessId;
-use crate::grant::{Grant, Recipe};
+use crate::auth::{AccessId, AccessKey};
+use crate::grant::{Grant, Recipe, Source};
 use crate::oci::{Digest, Host, Repository};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use redb::{
     Database, ReadTransaction, ReadableTable as _, ReadableTableMetadata as _, TableDefinition,
     WriteTransaction,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Layout of the records below; another number is refused.
-const FORMAT: &str = "wave-state/1";
+const FORMAT: &str = "wave-state/2";
 
+/// `format`, and `access-key`, which is of use only together with the roots that are filed under its codes.
 const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 /// SHA-256 of the token -> (recipe, grant). The token itself is nowhere.
 const GRANTS: TableDefinition<'_, &Key, (&Key, &[u8])> = TableDefinition::new("grants");
@@ -41,6 +44,7 @@ pub(super) struct Counts {
 
 pub(super) enum Refused {
     Version(String),
+    Random(getrandom::Error),
     Storage(Box<redb::Error>),
 }
 
@@ -63,6 +67,11 @@ pub(super) fn check(database: &Database) -> std::result::Result<(), Refused> {
                 meta.insert("format", FORMAT)?;
             }
         }
+        if meta.get("access-key")?.is_none() {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes).map_err(Refused::Random)?;
+            meta.insert("access-key", &*STANDARD.encode(bytes))?;
+        }
         write.open_table(GRANTS)?;
         write.open_table(RECIPES)?;
         write.open_table(ROOTS)?;
@@ -70,6 +79,14 @@ pub(super) fn check(database: &Database) -> std::result::Result<(), Refused> {
         write.open_table(PLACES)?;
     }
     Ok(write.commit()?)
+}
+
+/// What tells callers apart.
+pub(super) fn access_key(read: &ReadTransaction) -> Result<AccessKey> {
+    let meta = read.open_table(META)?;
+    let text = meta.get("access-key")?.map(|value| value.value().to_string());
+    let bytes = STANDARD.decode(text.unwrap_or_default()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(|bytes| AccessKey::new(&bytes)).ok_or_else(|| corrupt("the access key is none"))
 }
 
 pub(super) fn counts(write: &WriteTransaction) -> Result<Counts> {
@@ -150,8 +167,8 @@ pub(super) fn trim_roots(write: &WriteTransaction, before: u64, limit: u64) -> R
     Ok(removed)
 }
 
-/// Removes recipes that neither a grant nor a root needs.
-pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<()> {
+/// Removes recipes that neither a grant nor a root needs. Returns how many went. Looks at every grant and root.
+pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<u64> {
     let mut needed: HashSet<Key> = HashSet::new();
     for row in write.open_table(GRANTS)?.iter()? {
         needed.insert(*row?.1.value().0);
@@ -159,8 +176,10 @@ pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<()> {
     for row in write.open_table(ROOTS)?.iter()? {
         needed.insert(*row?.1.value().0);
     }
-    write.open_table(RECIPES)?.retain(|key, _| needed.contains(key))?;
-    Ok(())
+    let mut recipes = write.open_table(RECIPES)?;
+    let before = recipes.len()?;
+    recipes.retain(|key, _| needed.contains(key))?;
+    Ok(before - recipes.len()?)
 }
 
 /// The root a served digest came from.
@@ -200,6 +219,17 @@ pub(super) fn grants(read: &ReadTransaction) -> Result<Vec<(Key, Grant)>> {
         all.push((*key.value(), record.grant(recipe)));
     }
     Ok(all)
+}
+
+/// The digests of all layers that were read from a file of the operator's and that a recipe still names.
+pub(super) fn file_layers(read: &ReadTransaction) -> Result<BTreeSet<Digest>> {
+    let mut found = BTreeSet::new();
+    for row in read.open_table(RECIPES)?.iter()? {
+        let recipe: Recipe = serde_json::from_slice(row?.1.value()).map_err(corrupt)?;
+        let layers = recipe.layers.iter().filter(|layer| matches!(layer.source, Source::File(_)));
+        found.extend(layers.map(|layer| layer.digest));
+    }
+    Ok(found)
 }
 
 fn put_recipe(write: &WriteTransaction, recipe: &Recipe) -> Result<Key> {

@@ -1,8 +1,8 @@
-use super::scratch::Scratch;
 use super::*;
 use crate::config;
 use crate::grant::{Grant, Layer, Recipe, Source, Token};
 use crate::oci::{Code, Compression};
+use crate::scratch::Scratch;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,6 +108,20 @@ async fn a_root_is_found_by_every_digest_and_by_its_own_access_only() {
     assert_eq!(look(&state, "quay.io/0123", "index").await, None);
 }
 
+#[test]
+fn callers_are_the_same_after_a_restart_and_others_elsewhere() {
+    let (dir, elsewhere) = (Scratch::new(), Scratch::new());
+    let id = |dir: &Scratch| {
+        let password = crate::secret::Secret::new("s3cret");
+        let credentials = crate::auth::Credentials { username: "alice".into(), password };
+        let host = "quay.io".parse().unwrap();
+        crate::auth::Access::caller(&host, credentials, &open(dir).access_key()).id().clone()
+    };
+    let first = id(&dir);
+    assert_eq!(first, id(&dir));
+    assert_ne!(first, id(&elsewhere));
+}
+
 #[tokio::test]
 async fn the_recipe_written_last_says_where_the_bytes_are() {
     let dir = Scratch::new();
@@ -190,6 +204,20 @@ async fn recipes_go_with_the_last_that_needs_them() {
 }
 
 #[tokio::test]
+async fn files_of_the_operator_are_named_as_long_as_a_root_leads_to_them() {
+    let dir = Scratch::new();
+    let state = open(&dir);
+    put(&state, "inline", &["inline"], at(900)).await;
+    assert!(state.file_layers().unwrap().is_empty());
+    let file = recipe(Source::File("/x".into()));
+    let (root, layer) = (root_named("anonymous", "base", &file), file.layers[0].digest);
+    state.put_roots(vec![Digest::sha256("index")], root, file, at(0)).await.unwrap();
+    assert_eq!(state.file_layers().unwrap(), [layer].into());
+    state.sweep(at(1001)).await.unwrap();
+    assert!(state.file_layers().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn concurrent_writers_share_commits() {
     let dir = Scratch::new();
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
@@ -221,6 +249,33 @@ async fn a_root_written_again_at_once_costs_no_commit() {
     assert!(handle.render().contains("wave_state_commits_total 1\n"), "{}", handle.render());
 }
 
+#[tokio::test]
+async fn a_sweep_that_finds_nothing_costs_no_commit() {
+    let dir = Scratch::new();
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let state = metrics::with_local_recorder(&recorder, || open(&dir));
+    let commits = |count: u64| {
+        let rendered = handle.render();
+        assert!(rendered.contains(&format!("wave_state_commits_total {count}\n")), "{rendered}");
+    };
+    put(&state, "base", &["index"], at(0)).await;
+    state.put_grant([7; 32], grant(&recipe(Source::Url("https://x/y".into())))).await.unwrap();
+    for second in 0..5 {
+        state.sweep(at(second)).await.unwrap();
+    }
+    commits(2);
+    state.delete_grants(vec![[7; 32]]).await.unwrap();
+    commits(3);
+    for second in 0..5 {
+        state.sweep(at(second)).await.unwrap();
+    }
+    // One for the recipe that the grant left behind.
+    commits(4);
+    state.sweep(at(2000)).await.unwrap();
+    commits(5);
+}
+
 #[test]
 fn a_second_process_is_refused_by_name() {
     let dir = Scratch::new();
@@ -240,7 +295,7 @@ async fn damage_is_refused_at_the_start() {
     std::fs::write(&path, b"this is no database, whatever its name says").unwrap();
     let error = State::open(dir.path(), &limits(1)).unwrap_err().to_string();
     assert!(error.contains("is damaged"), "{error}");
-    let needle = b"wave-state/1";
+    let needle = b"wave-state/2";
     let spot = good.windows(needle.len()).position(|bytes| bytes == needle).unwrap();
     let mut flipped = good.clone();
     flipped[spot] ^= 1;

@@ -10,6 +10,7 @@ use crate::grant::{Grant, Recipe};
 use crate::oci::Digest;
 use metrics::{Counter, Gauge};
 use redb::Database;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -41,6 +42,8 @@ pub(super) struct Writer {
     pub(super) max_roots: u64,
     pub(super) root_ttl: u64,
     pub(super) gauges: Gauges,
+    /// May there be recipes that nobody needs? Whatever removes a grant or root says so.
+    pub(super) orphans: Cell<bool>,
 }
 
 /// What is told to the operator.
@@ -75,6 +78,7 @@ impl Writer {
             }
             if let Err(error) = &outcome {
                 self.gauges.failures.increment(1);
+                self.orphans.set(true);
                 tracing::error!(
                     error = error as &dyn std::error::Error,
                     changes = batch.len(),
@@ -112,21 +116,23 @@ impl Writer {
             Change::PutGrant(key, grant) => tables::put_grant(write, key, grant).map(|()| true),
             Change::DeleteGrants(keys) => {
                 tables::delete_grants(write, keys)?;
+                self.orphans.set(true);
                 Ok(!keys.is_empty())
             }
             Change::PutRoot { root, recipe, digests, now } => {
                 // A root that is derived again and again is stamped anew a few times in its life.
                 let new = tables::put_root(write, root, recipe, digests, *now, self.root_ttl / 8)?;
-                if new {
-                    tables::trim_roots(write, 0, self.max_roots)?;
+                if new && tables::trim_roots(write, 0, self.max_roots)? > 0 {
+                    self.orphans.set(true);
                 }
                 Ok(new)
             }
             Change::Sweep { now } => {
-                let removed = tables::trim_roots(write, now.saturating_sub(self.root_ttl), self.max_roots)?;
-                tables::trim_recipes(write)?;
-                tracing::debug!(removed, "state swept");
-                Ok(true)
+                let before = now.saturating_sub(self.root_ttl);
+                let roots = tables::trim_roots(write, before, self.max_roots)?;
+                let recipes = if self.orphans.take() || roots > 0 { tables::trim_recipes(write)? } else { 0 };
+                tracing::debug!(roots, recipes, "state swept");
+                Ok(roots + recipes > 0)
             }
         }
     }

@@ -57,8 +57,9 @@ impl Kind {
 }
 
 /// The path without what entitles to anything: a component that is a token, or that follows `wt`, keeps four
-/// characters at most. Components are looked at decoded, as the router does, and printed as they came.
-pub(super) fn masked(path: &str) -> String {
+/// characters at most. Components are looked at decoded, as the router does, and printed as they came; one in which
+/// a separator is encoded may hold anything, and is not printed.
+pub fn masked(path: &str) -> String {
     let mut text = String::with_capacity(path.len().min(PATH_LIMIT));
     let mut after_wt = false;
     for (place, component) in path.split('/').enumerate() {
@@ -69,6 +70,7 @@ pub(super) fn masked(path: &str) -> String {
         match decoded.parse::<Token>() {
             Ok(token) => text.push_str(&token.to_string()),
             Err(_) if after_wt && !component.is_empty() => text.push_str("***"),
+            Err(_) if decoded.contains(['/', '\\', '%']) => text.push_str("***"),
             Err(_) => text.push_str(component),
         }
         after_wt = decoded == "wt";
@@ -112,6 +114,9 @@ mod tests {
             ),
             (format!("/v1alpha2/container/{secret}"), format!("/v1alpha2/container/{start}***")),
             (format!("/v2/wt/x{secret}/a/manifests/b"), "/v2/wt/***/a/manifests/b".into()),
+            (format!("/v2//wt/{secret}/a"), format!("/v2//wt/{start}***/a")),
+            (format!("/v2/a%2Fwt%2F{secret}/b"), "/v2/***/b".into()),
+            (format!("/v2/a%252F{secret}/b"), "/v2/***/b".into()),
             ("/v2/wt/0123456789ab/a/tags/list".into(), "/v2/wt/***/a/tags/list".into()),
             ("/v2/library/a/tags/list".into(), "/v2/library/a/tags/list".into()),
         ] {

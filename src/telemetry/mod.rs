@@ -7,7 +7,7 @@ pub mod names;
 mod setup;
 mod writer;
 
-pub use kind::Kind;
+pub use kind::{Kind, masked};
 pub use layer::{Record, RecordLayer};
 pub use setup::{InvalidLevel, Level, Metrics, Telemetry, install};
 pub use writer::Lossy;

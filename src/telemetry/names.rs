@@ -73,7 +73,9 @@ metrics_table! {
     CONNECTIONS_ACCEPTED = "wave_connections_accepted_total", Counter, Count, ["listener"],
         "Client connections accepted.";
     CONNECTIONS_CLOSED = "wave_connections_closed_total", Counter, Count, ["listener", "reason"],
-        "Client connections by why they ended: `done`, `error`, `silent`, `wrong-protocol`, `handshake`, `aborted`.";
+        "Client connections by why they ended: `done`, `silent` (no request in time), `stalled` (nothing was read), `malformed`, `too-large`, `incomplete`, `wrong-protocol`, `handshake`, `aborted` (by our end) or `error`.";
+    CONNECTIONS_REFUSED = "wave_connections_refused_total", Counter, Count, ["listener"],
+        "Client connections closed at once because their address had too many.";
     STALLED = "wave_client_stalls_total", Counter, Count, [],
         "HTTP/2 streams reset because the client had stopped reading; over HTTP/1 the kernel ends the connection.";
     ACCEPT_ERRORS = "wave_accept_errors_total", Counter, Count, ["listener"],
@@ -108,6 +110,10 @@ metrics_table! {
         "Live container tokens.";
     GRANTS_BYTES = "wave_grants_bytes", Gauge, Bytes, [],
         "Recipes and inline layers of live container tokens.";
+    SPOOL_LAYERS = "wave_spool_layers", Gauge, Count, [],
+        "Inline layers on disk.";
+    SPOOL_BYTES = "wave_spool_bytes", Gauge, Bytes, [],
+        "Bytes of the inline layers on disk, those included that are being written.";
     STATE_GRANTS = "wave_state_grants", Gauge, Count, [],
         "Grants in the state file.";
     STATE_ROOTS = "wave_state_roots", Gauge, Count, [],

@@ -21,14 +21,12 @@ use std::time::Duration;
 /// Room for a response head, which some registries fill to more than 32 KiB, and the size of one read: each of some
 /// hundred streams holds about three of these.
 const READ_BUFFER: usize = 64 * 1024;
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 const IDLE_PER_HOST: usize = 32;
-const PING_EVERY: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Sends one request, HTTP/2 or HTTP/1.1 by ALPN, over a pooled connection. Bodies are cut after `idle-timeout`
-/// without a byte.
+/// Sends one request over a pooled HTTP/1.1 connection. Bodies are cut after `idle-timeout` without a byte.
+///
+/// Never HTTP/2: its streams share one window and one limit of streams, so that a few clients who do not read their
+/// blobs would hold up everybody else's requests to the same registry.
 #[derive(Clone)]
 pub(crate) struct Client {
     inner: legacy::Client<Connector, Empty<Bytes>>,
@@ -44,11 +42,6 @@ impl Client {
             .pool_idle_timeout(config.pool_idle)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http1_max_buf_size(READ_BUFFER)
-            .http2_max_header_list_size(READ_BUFFER as u32)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(PING_EVERY)
-            .http2_keep_alive_timeout(PING_TIMEOUT)
             .build(connector);
         Client { inner, head: config.head_timeout, idle: config.idle_timeout }
     }
@@ -113,6 +106,10 @@ fn judge(peer: &str, error: legacy::Error) -> Failure {
             let error =
                 Error::bad_gateway(format!("the name of '{peer}' cannot be resolved")).with_source(error);
             if temporary { Failure::Transient(error) } else { Failure::Final(error) }
+        }
+        Some(Refusal::Proxy(status)) => {
+            let message = format!("the forward proxy does not lead to '{peer}' ({status})");
+            Failure::Final(Error::bad_gateway(message))
         }
         Some(Refusal::Tls(cause)) if is_certificate(cause) => {
             let message = format!("'{peer}' has a certificate that is not trusted here");

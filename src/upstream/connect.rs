@@ -2,7 +2,7 @@
 
 use super::dial::dial;
 use super::guard::{Guard, bare};
-use super::proxy::{Proxies, tunnel};
+use super::proxy::{Proxies, Untunnelled, tunnel};
 use super::wire::Wire;
 use http::Uri;
 use hyper_util::rt::TokioIo;
@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::Url;
@@ -47,6 +48,8 @@ pub(crate) enum Refusal {
     Time(&'static str),
     /// TCP or the forward proxy failed.
     Io(io::Error),
+    /// The forward proxy will not lead there, now or later; its status.
+    Proxy(u16),
     /// The TLS handshake failed.
     Tls(io::Error),
 }
@@ -81,14 +84,14 @@ impl Rules {
             _ => return Err(Refusal::Url),
         };
         let port = uri.port_u16().unwrap_or(default);
-        let wire = match self.proxies.choose(scheme, host, port) {
+        let stream = match self.proxies.choose(scheme, host, port) {
             Some(proxy) => self.through(proxy, host, port).await?,
             None => self.direct(host, port).await?,
         };
-        if scheme == "https" { self.secure(wire, host, self.tls.clone()).await } else { Ok(wire) }
+        if scheme == "https" { self.secure(stream, host).await } else { Ok(Wire::Tcp(stream)) }
     }
 
-    async fn direct(&self, host: &str, port: u16) -> Result<Wire, Refusal> {
+    async fn direct(&self, host: &str, port: u16) -> Result<TcpStream, Refusal> {
         let mut addresses = self.resolve(host, port).await?;
         addresses.retain(|address| self.guard.admits(host, port, address.ip()));
         if addresses.is_empty() {
@@ -98,20 +101,19 @@ impl Rules {
     }
 
     /// The proxy is the operator's and may be anywhere; the target is judged by its name.
-    async fn through(&self, proxy: &Url, host: &str, port: u16) -> Result<Wire, Refusal> {
+    async fn through(&self, proxy: &Url, host: &str, port: u16) -> Result<TcpStream, Refusal> {
         if !self.guard.admits_name(host, port) {
             return Err(Refusal::Address);
         }
         let name = proxy.host_str().ok_or(Refusal::Url)?;
         let addresses = self.resolve(name, proxy.port_or_known_default().ok_or(Refusal::Url)?).await?;
-        let mut wire = self.tcp(addresses).await?;
-        if proxy.scheme() == "https" {
-            let mut tls = ClientConfig::clone(&self.tls);
-            tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-            wire = self.secure(wire, name, Arc::new(tls)).await?;
+        let mut stream = self.tcp(addresses).await?;
+        let tunnel = timeout(self.limit, tunnel(&mut stream, proxy, host, port)).await;
+        match tunnel.map_err(|_| Refusal::Time("the forward proxy"))? {
+            Ok(()) => Ok(stream),
+            Err(Untunnelled::Refused(status)) => Err(Refusal::Proxy(status)),
+            Err(Untunnelled::Io(error)) => Err(Refusal::Io(error)),
         }
-        let tunnel = timeout(self.limit, tunnel(wire, proxy, host, port));
-        tunnel.await.map_err(|_| Refusal::Time("the forward proxy"))?.map_err(Refusal::Io)
     }
 
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Refusal> {
@@ -124,17 +126,18 @@ impl Rules {
         Ok(found)
     }
 
-    async fn tcp(&self, addresses: Vec<SocketAddr>) -> Result<Wire, Refusal> {
+    async fn tcp(&self, addresses: Vec<SocketAddr>) -> Result<TcpStream, Refusal> {
         let stream = timeout(self.limit, dial(addresses)).await;
         let stream = stream.map_err(|_| Refusal::Time("the connection"))?.map_err(Refusal::Io)?;
         stream.set_nodelay(true).map_err(Refusal::Io)?;
-        Ok(Wire::Tcp(stream))
+        Ok(stream)
     }
 
-    async fn secure(&self, wire: Wire, host: &str, tls: Arc<ClientConfig>) -> Result<Wire, Refusal> {
+    async fn secure(&self, stream: TcpStream, host: &str) -> Result<Wire, Refusal> {
         let name = ServerName::try_from(bare(host).to_string())
             .map_err(|error| Refusal::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        let stream = timeout(self.limit, TlsConnector::from(tls).connect(name, wire)).await;
+        let shaken = TlsConnector::from(self.tls.clone()).connect(name, stream);
+        let stream = timeout(self.limit, shaken).await;
         let stream = stream.map_err(|_| Refusal::Time("the TLS handshake"))?.map_err(Refusal::Tls)?;
         Ok(Wire::Tls(Box::new(stream)))
     }
@@ -148,6 +151,7 @@ impl fmt::Display for Refusal {
             Refusal::Resolve(_) => f.write_str("the name cannot be resolved"),
             Refusal::Time(what) => write!(f, "{what} took too long"),
             Refusal::Io(_) => f.write_str("no connection"),
+            Refusal::Proxy(status) => write!(f, "the forward proxy refused ({status})"),
             Refusal::Tls(_) => f.write_str("TLS handshake failed"),
         }
     }
@@ -157,7 +161,7 @@ impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Refusal::Resolve(error) | Refusal::Io(error) | Refusal::Tls(error) => Some(error),
-            Refusal::Url | Refusal::Address | Refusal::Time(_) => None,
+            Refusal::Url | Refusal::Address | Refusal::Time(_) | Refusal::Proxy(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What an upstream's answer means: a response to pass on, or which [`Error`].
 
-use super::Failure;
 use super::redirect::is_redirect;
+use super::{Failure, Redirects};
 use crate::body::{Body, bounded};
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Reference};
@@ -38,7 +38,6 @@ pub async fn judge(fetch: &Fetch, outcome: Result<Response<Body>, Failure>) -> R
     HOP.iter().for_each(|name| _ = response.headers_mut().remove(name));
     match response.status().as_u16() {
         200..=299 => plain(fetch, response),
-        304 => Ok(response),
         416 => Ok(without_content(response)),
         _ if handed_out(fetch, &response) => Ok(response),
         _ => Err(refusal(fetch, response).await),
@@ -64,15 +63,33 @@ fn without_content(mut response: Response<Body>) -> Response<Body> {
 }
 
 fn handed_out(fetch: &Fetch, response: &Response<Body>) -> bool {
-    let blob = matches!((&fetch.what, fetch.verb), (What::Blob(_), Verb::Get));
     let located = is_redirect(response) && response.headers().contains_key(header::LOCATION);
-    blob && located && fetch.registry.policy.redirect
+    located && fetch.redirects == Redirects::HandOut
+}
+
+/// Marks what a registry that has no HEAD answers to one: some of these also refuse for another reason, and only GET
+/// tells.
+#[derive(Debug)]
+struct NoHead;
+
+/// Was this HEAD refused in a way that GET may not be?
+pub fn lacks_head(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<NoHead>())
 }
 
 async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {
+    let status = response.status().as_u16();
+    let error = refused_with(fetch, response).await;
+    match (fetch.verb, status) {
+        (Verb::Head, 400 | 403 | 405 | 501) => error.with_source(NoHead),
+        _ => error,
+    }
+}
+
+async fn refused_with(fetch: &Fetch, response: Response<Body>) -> Error {
     let status = response.status();
     let after = retry_after(response.headers());
-    let message = message(response.into_body()).await;
+    let Said { code, message } = said(response.into_body()).await;
     let message = message.as_deref();
     match status.as_u16() {
         401 | 403 => refused(fetch, status, message),
@@ -82,9 +99,16 @@ async fn refusal(fetch: &Fetch, response: Response<Body>) -> Error {
                 Error::new(Code::TooManyRequests, Side::Upstream, say(fetch, "asked for too often", message));
             error.with_retry_after(after.unwrap_or(PAUSE))
         }
-        400 => Error::new(Code::ManifestInvalid, Side::Upstream, say(fetch, "refused (400)", message)),
-        405 => Error::new(Code::Unsupported, Side::Upstream, say(fetch, "refused (405)", message)),
+        // A registry without the referrers API; there is another way to ask.
+        405 if matches!(fetch.what, What::Referrers { .. }) => {
+            Error::new(Code::Unsupported, Side::Upstream, say(fetch, "refused (405)", message))
+        }
         451 => Error::new(Code::Denied, Side::Upstream, say(fetch, "unavailable (451)", message)),
+        // In the registry's own words, where it has any.
+        400 | 402 | 406..=499 if code.is_some() || status == StatusCode::BAD_REQUEST => {
+            let text = say(fetch, &format!("refused ({})", status.as_u16()), message);
+            Error::new(code.unwrap_or(Code::ManifestInvalid), Side::Upstream, text).with_status(status)
+        }
         status => Error::bad_gateway(say(fetch, &format!("not served, upstream answered {status}"), message)),
     }
 }
@@ -124,17 +148,33 @@ fn say(fetch: &Fetch, outcome: &str, message: Option<&str>) -> String {
     }
 }
 
-/// The message in an error body: of the first error in a registry's envelope, of other JSON, or plain text.
-async fn message(body: Body) -> Option<String> {
-    let body = tokio::time::timeout(BODY_TIME, bounded(body, BODY_LIMIT)).await.ok()?.ok()?;
-    let text = match serde_json::from_slice::<serde_json::Value>(&body) {
+/// What an error body says.
+#[derive(Default)]
+struct Said {
+    /// The code of the first error in a registry's envelope, if it says that the request was wrong. One that says
+    /// who may do what is not relayed: whose credentials were used, only we know.
+    code: Option<Code>,
+    /// The message of the first error in a registry's envelope, of other JSON, or plain text.
+    message: Option<String>,
+}
+
+async fn said(body: Body) -> Said {
+    let body = tokio::time::timeout(BODY_TIME, bounded(body, BODY_LIMIT)).await;
+    let Ok(Ok(body)) = body else { return Said::default() };
+    let (code, text) = match serde_json::from_slice::<serde_json::Value>(&body) {
         Ok(value) => {
-            let first = value.pointer("/errors/0/message").or_else(|| value.get("message"));
-            first.and_then(|message| message.as_str()).map(str::to_string)?
+            let field =
+                |value: Option<&serde_json::Value>| value.and_then(|v| v.as_str()).map(str::to_string);
+            let message = value.pointer("/errors/0/message").or_else(|| value.get("message"));
+            (field(value.pointer("/errors/0/code")), field(message))
         }
-        Err(_) => String::from_utf8_lossy(&body).into_owned(),
+        Err(_) => (None, Some(String::from_utf8_lossy(&body).into_owned())),
     };
-    Some(sanitise(&text)).filter(|text| !text.is_empty())
+    let code = code.and_then(|code| Code::parse(&code));
+    Said {
+        code: code.filter(|code| matches!(code.status().as_u16(), 400 | 404 | 405)),
+        message: text.map(|text| sanitise(&text)).filter(|text| !text.is_empty()),
+    }
 }
 
 /// One line of plain text: the first that says something, without tags and control characters.
@@ -169,6 +209,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     // A date in the past means now.
     Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
 }
+
+impl std::fmt::Display for NoHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("perhaps for want of HEAD")
+    }
+}
+
+impl std::error::Error for NoHead {}
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 //! changes its address between check and use gains nothing.
 
 use super::{Endpoint, Registry};
+use crate::config::TrustedHost;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// May private addresses be reached whatever names them?
@@ -20,19 +21,18 @@ pub enum Private {
 #[derive(Clone, Debug)]
 pub struct Guard {
     private: Private,
-    /// Hosts the operator named, each with a port or with any.
-    trusted: Vec<(String, Option<u16>)>,
+    /// Hosts the operator named.
+    trusted: Vec<TrustedHost>,
 }
 
 impl Guard {
-    /// For a registry. A listed one may have private addresses itself, on any port, as may its `trusted-hosts`
-    /// (on any port where none is given, or 443); an unlisted one may not.
+    /// For a registry. A listed one may have private addresses itself, on any port, as may its `trusted-hosts`; an
+    /// unlisted one may not.
     pub fn of(registry: &Registry) -> Guard {
         let mut trusted = Vec::new();
         if let (true, Endpoint::Http(url)) = (registry.listed, &registry.endpoint) {
-            trusted.extend(url.host_str().map(|host| (bare(host).to_ascii_lowercase(), None)));
-            trusted
-                .extend(registry.policy.trusted_hosts.iter().map(|host| (host.name().into(), host.port())));
+            trusted.extend(TrustedHost::of(url));
+            trusted.extend(registry.policy.trusted_hosts.iter().cloned());
         }
         Guard { private: Private::Refused, trusted }
     }
@@ -44,10 +44,7 @@ impl Guard {
 
     /// May `host:port` have a private address?
     pub fn trusts(&self, host: &str, port: u16) -> bool {
-        let named = |(name, only): &(String, Option<u16>)| {
-            name.eq_ignore_ascii_case(bare(host)) && only.is_none_or(|only| only == port)
-        };
-        self.private == Private::Allowed || self.trusted.iter().any(named)
+        self.private == Private::Allowed || self.trusted.iter().any(|named| named.is(host, port))
     }
 
     /// May `address`, which `host` resolved to, be dialled?

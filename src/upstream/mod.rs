@@ -14,7 +14,7 @@ pub mod layout;
 pub mod origin;
 pub mod outbound;
 mod proxy;
-pub mod redirect;
+mod redirect;
 pub mod registries;
 pub mod remote;
 mod request;
@@ -25,7 +25,10 @@ mod tls;
 mod wire;
 
 pub use failure::Failure;
+pub use fault::lacks_head;
+pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
+pub(crate) use tls::authorities;
 
 use crate::body::Body;
 use crate::error::Error;
@@ -37,10 +40,10 @@ use tower::util::BoxCloneSyncService;
 
 /// The finished upstream stack as pull, rewrite, inject and control see it.
 ///
-/// `Ok` is 2xx, 304 and 416 (without content, `Content-Range` kept), or a redirect where the registry's policy hands
-/// redirects of blobs out (`Location` absolute, no content). Everything else is an [`Error`].
+/// `Ok` is 2xx and 416 (without content, `Content-Range` kept), or a redirect where the request hands it out
+/// (`Location` absolute, no content). Everything else is an [`Error`].
 pub type Upstream = BoxCloneSyncService<Fetch, Response<Body>, Error>;
 
 /// Plain guarded HTTP, for layers that are named by a URL: retries, redirects and the address guard, no
-/// credentials. `Ok` is 2xx, 304 and 416; everything else is an [`Error`].
+/// credentials. `Ok` is 2xx and 416; everything else is an [`Error`].
 pub type Remote = BoxCloneSyncService<Request<Empty<Bytes>>, Response<Body>, Error>;

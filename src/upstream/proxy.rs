@@ -1,24 +1,34 @@
 //! Forward proxies: which one, if any, and the tunnel through it.
 
 use super::guard::bare;
-use super::wire::Wire;
 use crate::auth::Credentials;
 use crate::config;
 use crate::secret::Secret;
 use percent_encoding::percent_decode_str;
+use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use url::Url;
 
 /// What may come between the request and the tunnel.
 const HEAD_LIMIT: usize = 16 * 1024;
 
 /// The forward proxies of one registry.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Proxies {
     own: Option<Url>,
     environment: config::Proxy,
+}
+
+/// Why there is no tunnel.
+#[derive(Debug)]
+pub(crate) enum Untunnelled {
+    /// The proxy refuses, and would again: its 4xx, but for those that time may heal.
+    Refused(u16),
+    /// Anything else.
+    Io(io::Error),
 }
 
 impl Proxies {
@@ -43,6 +53,20 @@ impl Proxies {
             "https" => self.environment.https.as_ref(),
             _ => self.environment.http.as_ref(),
         }
+    }
+}
+
+/// Without the credentials in URLs.
+impl fmt::Debug for Proxies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = self.own.as_ref().map(|url| (url.host_str(), url.port_or_known_default()));
+        f.debug_struct("Proxies").field("own", &own).field("environment", &self.environment).finish()
+    }
+}
+
+impl From<io::Error> for Untunnelled {
+    fn from(error: io::Error) -> Untunnelled {
+        Untunnelled::Io(error)
     }
 }
 
@@ -78,7 +102,12 @@ fn within(host: &str, network: &str, bits: &str) -> Option<bool> {
 }
 
 /// Opens a tunnel to `host:port` by CONNECT (RFC 9110, 9.3.6). `host` has its brackets.
-pub(crate) async fn tunnel(mut wire: Wire, proxy: &Url, host: &str, port: u16) -> io::Result<Wire> {
+pub(crate) async fn tunnel(
+    stream: &mut TcpStream,
+    proxy: &Url,
+    host: &str,
+    port: u16,
+) -> Result<(), Untunnelled> {
     let mut head = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n");
     if let Some(credentials) = credentials(proxy) {
         let value = credentials.header();
@@ -86,22 +115,25 @@ pub(crate) async fn tunnel(mut wire: Wire, proxy: &Url, host: &str, port: u16) -
         head.push_str(&format!("Proxy-Authorization: {value}\r\n"));
     }
     head.push_str("\r\n");
-    wire.write_all(head.as_bytes()).await?;
+    stream.write_all(head.as_bytes()).await?;
     let mut answer = Vec::new();
     // By the byte: what follows the head belongs to the tunnel.
     while !answer.ends_with(b"\r\n\r\n") {
         if answer.len() >= HEAD_LIMIT {
-            return Err(io::Error::other("the forward proxy sends an endless head"));
+            return Err(io::Error::other("the forward proxy sends an endless head").into());
         }
-        answer.push(wire.read_u8().await?);
+        answer.push(stream.read_u8().await?);
     }
-    let status = answer.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
-    match (answer.starts_with(b"HTTP/1."), status) {
-        (true, [b'2', _, _]) => Ok(wire),
-        _ => {
-            let status = String::from_utf8_lossy(status.get(..3).unwrap_or_default()).into_owned();
-            Err(io::Error::other(format!("the forward proxy answered '{}'", status.escape_default())))
+    let head = String::from_utf8_lossy(&answer);
+    let words = head.starts_with("HTTP/1.").then(|| head.split_ascii_whitespace());
+    let status: Option<u16> = words.and_then(|mut words| words.nth(1)?.parse().ok());
+    match status {
+        Some(200..=299) => Ok(()),
+        Some(408 | 425 | 429) | None | Some(..=399 | 500..) => {
+            let said = status.map_or_else(|| "no HTTP".into(), |status| status.to_string());
+            Err(io::Error::other(format!("the forward proxy answered {said}")).into())
         }
+        Some(status) => Err(Untunnelled::Refused(status)),
     }
 }
 
@@ -155,6 +187,14 @@ mod tests {
         let own = Proxies::new(url("http://own:1"), environment);
         assert_eq!(own.choose("https", "reg.corp", 443).map(Url::as_str), Some("http://own:1/"));
         assert!(Proxies::default().choose("https", "quay.io", 443).is_none());
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let url = |text: &str| Some(Url::parse(text).unwrap());
+        let environment = config::Proxy { https: url("http://u:hunter2@s:1"), http: None, none: Vec::new() };
+        let shown = format!("{:?}", Proxies::new(url("http://u:hunter3@own:1"), environment));
+        assert!(shown.contains("own") && !shown.contains("hunter"), "{shown}");
     }
 
     #[test]

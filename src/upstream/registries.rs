@@ -1,6 +1,7 @@
 //! The registries we know and what the operator said of each.
 
-use crate::auth::{Access, Credentials};
+use super::Redirects;
+use crate::auth::Access;
 use crate::config;
 use crate::error::Error;
 use crate::oci::{Code, Host};
@@ -14,7 +15,7 @@ use url::Url;
 pub struct Registry {
     /// Its name in image references.
     pub host: Host,
-    /// The label in metrics: a configured name, or `other`. Never a host that a request named.
+    /// The label in metrics: the configured alias, or `other`. Never a host.
     pub alias: Arc<str>,
     /// Where it is spoken to.
     pub endpoint: Endpoint,
@@ -94,25 +95,21 @@ impl Registry {
             (None, Some(url)) => Endpoint::Http(url.clone()),
             (None, None) => Endpoint::Http(natural(host)),
         };
-        let alias = match (&policy.alias, listed) {
-            (Some(alias), _) => alias.as_str().into(),
-            (None, true) => host.as_str().into(),
-            (None, false) => "other".into(),
-        };
+        let alias = policy.alias.as_deref().unwrap_or("other").into();
         Registry { host: host.clone(), alias, endpoint, listed, policy: policy.clone() }
+    }
+
+    /// What to do with redirects of blobs that are for the client.
+    pub fn redirects(&self) -> Redirects {
+        if self.policy.redirect { Redirects::HandOut } else { Redirects::Follow }
     }
 
     /// The operator's access: his credentials for this registry, else none.
     pub fn access(&self) -> Access {
         match &self.policy.credentials {
-            Some(credentials) => Access::with(&self.host, credentials.clone()),
+            Some(credentials) => Access::operator(&self.host, credentials.clone()),
             None => Access::anonymous(),
         }
-    }
-
-    /// The access of a caller's own credentials.
-    pub fn access_of(&self, credentials: Credentials) -> Access {
-        Access::with(&self.host, credentials)
     }
 }
 
@@ -137,6 +134,20 @@ mod tests {
         assert_eq!(endpoint("quay.io"), "https://quay.io/");
         assert_eq!(endpoint("localhost:5000"), "http://localhost:5000/");
         assert_eq!(endpoint("[::1]:5000"), "http://[::1]:5000/");
+    }
+
+    #[test]
+    fn a_label_is_an_alias_and_never_a_host() {
+        let mut config = config::Registries::default();
+        let alias = Some("quay".to_string());
+        config.listed.insert("quay.io".parse().unwrap(), config::Registry { alias, ..Default::default() });
+        config.listed.insert("internal.example".parse().unwrap(), config::Registry::default());
+        let registries = Registries::new(&config);
+        let label = |host: &str| registries.find(&host.parse().unwrap()).unwrap().alias.to_string();
+        assert_eq!(label("quay.io"), "quay");
+        for host in ["internal.example", "docker.io", "unlisted.example"] {
+            assert_eq!(label(host), "other", "{host}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use tower::{Service, ServiceExt as _};
 
 /// Sends a request for a layer. https only, unless private addresses are allowed, which allows http too. Of the
-/// request's headers only ranges and validators are kept.
+/// request's headers only the range is kept.
 #[derive(Clone, Debug)]
 pub struct Fetcher<H> {
     http: H,
@@ -57,12 +57,9 @@ fn clean(request: Request<Empty<Bytes>>, private: Private) -> Result<Request<Emp
         _ if userinfo => Err(Error::client(Code::Denied, "a layer location must not have a user name")),
         (Some("https"), _) | (Some("http"), Private::Allowed) => {
             let (mut parts, body) = request.into_parts();
-            let keep = [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH];
-            let kept = keep.map(|name| (parts.headers.remove(&name), name));
+            let range = parts.headers.remove(header::RANGE);
             parts.headers.clear();
-            for (value, name) in kept {
-                value.map(|value| parts.headers.insert(name, value));
-            }
+            range.map(|range| parts.headers.insert(header::RANGE, range));
             parts.headers.insert(header::USER_AGENT, USER_AGENT);
             parts.headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
             parts.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -76,7 +73,7 @@ fn judge(host: &str, response: Response<Body>) -> Result<Response<Body>, Error> 
     let encoded = response.headers().get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
     match response.status().as_u16() {
         200..=299 if encoded => Err(Error::bad_gateway(format!("'{host}' encoded the layer"))),
-        200..=299 | 304 | 416 => Ok(response),
+        200..=299 | 416 => Ok(response),
         404 | 410 => {
             Err(Error::new(Code::BlobUnknown, Side::Upstream, format!("'{host}' has no such layer")))
         }
@@ -117,6 +114,7 @@ mod tests {
         check(403, Err(502));
         check(404, Err(404));
         check(302, Err(502));
+        check(304, Err(502));
         let encoded = Response::builder().header("content-encoding", "gzip").body(Body::empty()).unwrap();
         assert_eq!(judge("a", encoded).unwrap_err().status(), 502);
     }

@@ -16,6 +16,7 @@ use tower::retry::budget::{Budget as _, TpsBudget};
 /// The longest `Retry-After` that is waited for here; what asks for more is told to the client.
 const PATIENCE: Duration = Duration::from_secs(5);
 const GROWTH: f64 = 1.75;
+/// Delays are longer or shorter by at most this part.
 const JITTER: f64 = 0.25;
 
 /// tower's retry policy: tries again after failures of the connection and after 429, 500, 502, 503 and 504. A budget
@@ -33,9 +34,10 @@ pub trait Charged: Clone {
     fn peer(&self) -> &str;
 }
 
+/// Each listed registry has a budget of its own; the others share one.
 impl Charged for Fetch {
     fn peer(&self) -> &str {
-        &self.registry.alias
+        if self.registry.listed { self.registry.host.as_str() } else { "other" }
     }
 }
 
@@ -84,7 +86,9 @@ impl Again {
             return None;
         }
         self.left -= 1;
-        let delay = asked.unwrap_or(Duration::ZERO).max(jittered(self.delay));
+        // Never sooner than asked for, and not all who were told the same time at that time.
+        let least = self.delay.mul_f64(1.0 - JITTER).max(asked.unwrap_or_default());
+        let delay = least + self.delay.mul_f64(2.0 * JITTER * fraction());
         self.delay = self.delay.mul_f64(GROWTH);
         Some(delay)
     }
@@ -129,14 +133,13 @@ impl<R: Charged> tower::retry::Policy<R, Response<Body>, Failure> for Again {
     }
 }
 
-/// `delay`, a quarter more or less. Without randomness it is the delay itself: worse, not wrong.
-fn jittered(delay: Duration) -> Duration {
+/// A number from 0 to 1. Without randomness it is one half: worse, not wrong.
+fn fraction() -> f64 {
     let mut random = [0; 4];
-    let fraction = match getrandom::fill(&mut random) {
+    match getrandom::fill(&mut random) {
         Ok(()) => f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX),
         Err(_) => 0.5,
-    };
-    delay.mul_f64(1.0 - JITTER + 2.0 * JITTER * fraction)
+    }
 }
 
 #[cfg(test)]

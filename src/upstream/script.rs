@@ -1,6 +1,6 @@
 //! Parts of the tests of this folder: a scripted registry on loopback, and what to ask it for.
 
-use super::{Registries, Registry};
+use super::{Redirects, Registries, Registry};
 use crate::auth::Access;
 use crate::body::{Body, bounded};
 use crate::config;
@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -66,14 +67,14 @@ impl Script {
                     }
                 });
                 connections.spawn(async move {
+                    // The protocol is the client's to choose.
+                    let either = auto::Builder::new(TokioExecutor::new());
                     let Some(tls) = tls else {
-                        let plain = hyper::server::conn::http1::Builder::new();
-                        _ = plain.serve_connection(TokioIo::new(stream), service).await;
+                        _ = either.serve_connection(TokioIo::new(stream), service).await;
                         return;
                     };
                     if let Ok(stream) = TlsAcceptor::from(tls).accept(stream).await {
-                        let secure = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                        _ = secure.serve_connection(TokioIo::new(stream), service).await;
+                        _ = either.serve_connection(TokioIo::new(stream), service).await;
                     }
                 });
             }
@@ -137,6 +138,7 @@ pub(crate) fn limits() -> config::Upstream {
         attempts: 3,
         retry_delay: Duration::from_millis(1),
         document_limit: 4096,
+        list_limit: 4096,
         proxy: config::Proxy::default(),
     }
 }
@@ -145,7 +147,15 @@ pub(crate) fn limits() -> config::Upstream {
 pub(crate) fn fetch(registry: &Arc<Registry>, what: What) -> Fetch {
     let access = registry.access();
     let repository = "library/x".parse().unwrap();
-    Fetch { registry: registry.clone(), repository, what, verb: Verb::Get, headers: HeaderMap::new(), access }
+    Fetch {
+        registry: registry.clone(),
+        repository,
+        what,
+        verb: Verb::Get,
+        headers: HeaderMap::new(),
+        access,
+        redirects: Redirects::Follow,
+    }
 }
 
 /// The only registry besides Docker Hub.

@@ -31,7 +31,7 @@ impl<'a> Trust<'a> {
     }
 }
 
-/// The client configuration for `trust`, with ALPN `h2` and `http/1.1`. Fails when the PEM file cannot be read or
+/// The client configuration for `trust`, with ALPN `http/1.1`. Fails when the PEM file cannot be read or
 /// holds no certificate.
 pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -43,27 +43,33 @@ pub(crate) fn client(trust: Trust<'_>) -> Result<Arc<ClientConfig>, Error> {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
             .with_no_client_auth(),
-        Trust::Public => builder.with_root_certificates(public()).with_no_client_auth(),
+        Trust::Public => {
+            let public = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            builder.with_root_certificates(public).with_no_client_auth()
+        }
         Trust::Also(file) => builder.with_root_certificates(with_file(file)?).with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
-fn public() -> RootCertStore {
-    RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
+fn with_file(file: &Path) -> Result<RootCertStore, Error> {
+    let fault = |what: String| Error::internal(format!("ca-file '{}' {what}", file.display()));
+    let mut roots = authorities(file).map_err(fault)?;
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    Ok(roots)
 }
 
-fn with_file(file: &Path) -> Result<RootCertStore, Error> {
-    let fault = |what: String| Error::internal(format!("ca-file '{}': {what}", file.display()));
-    let mut roots = public();
-    let before = roots.len();
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| fault(error.to_string()))?;
+/// The authorities of a PEM file, of which there is at least one; else what is wrong with the file.
+pub(crate) fn authorities(file: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let certificates =
+        CertificateDer::pem_file_iter(file).map_err(|error| format!("cannot be read: {error}"))?;
     for certificate in certificates {
-        let certificate = certificate.map_err(|error| fault(error.to_string()))?;
-        roots.add(certificate).map_err(|error| fault(error.to_string()))?;
+        let certificate = certificate.map_err(|error| format!("cannot be read: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("holds no valid certificate: {error}"))?;
     }
-    if roots.len() == before { Err(fault("no certificate in it".into())) } else { Ok(roots) }
+    if roots.is_empty() { Err("holds no certificate".into()) } else { Ok(roots) }
 }
 
 /// Accepts any certificate. Signatures of the handshake are still checked: without them even a passive attacker

@@ -8,21 +8,16 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A byte stream to a peer. TLS wraps a `Wire`, because a forward proxy may be reached by TLS itself.
+/// A byte stream to a peer.
 #[derive(Debug)]
 pub(crate) enum Wire {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<Wire>>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        match self {
-            Wire::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                Connected::new().negotiated_h2()
-            }
-            _ => Connected::new(),
-        }
+        Connected::new()
     }
 }
 

@@ -18,4 +18,5 @@ mod routes;
 mod soak;
 mod state;
 mod stop;
+mod tags;
 mod upstreams;

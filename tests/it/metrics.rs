@@ -17,6 +17,7 @@ async fn what_happened_is_counted() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("library/app") && !text.contains("sha256:"), "no names in labels");
+    assert!(text.contains("registry=\"short\"") && !text.contains("up.test"), "an alias and no host");
 }
 
 #[tokio::test]

@@ -157,7 +157,44 @@ async fn a_registry_is_named_by_host_alias_or_ns() {
     let mirrored = get(&proxy.url("/v2/library/app/manifests/v1?ns=up.test")).await;
     assert_eq!(mirrored.header("docker-content-digest"), digest);
     assert_eq!(mirrored.header("oci-namespace"), "up.test");
-    get(&proxy.url("/v2/library/app/manifests/v1?ns=evil.example")).await.is_error(404, "NAME_UNKNOWN");
+    let refused = get(&proxy.url("/v2/library/app/manifests/v1?ns=evil.example")).await;
+    refused.is_error(404, "NAME_UNKNOWN");
+    assert_eq!(refused.header("oci-namespace"), "evil.example");
+    let missing = get(&proxy.url("/v2/library/app/manifests/none?ns=Up.Test")).await;
+    missing.is_error(404, "MANIFEST_UNKNOWN");
+    assert_eq!(missing.header("oci-namespace"), "Up.Test", "as it was sent");
+}
+
+#[tokio::test]
+async fn a_manifest_has_the_type_of_a_manifest() {
+    let upstream = Upstream::start().await;
+    let oci = "application/vnd.oci.image.manifest.v1+json";
+    let plain = r#"{"schemaVersion":2,"layers":[]}"#;
+    upstream.manifest(Some("charset"), &format!("{oci}; charset=utf-8"), plain);
+    upstream.manifest(Some("text"), "text/plain", format!(r#"{{"mediaType":"{oci}","layers":[]}}"#));
+    upstream.manifest(Some("portal"), "text/html", "<html>Log in</html>");
+    upstream.manifest(Some("lying-portal"), oci, "<html>Log in</html>");
+    let proxy = Proxy::start(&upstream).await;
+    for tag in ["charset", "text"] {
+        let url = proxy.url(&format!("/v2/library/app/manifests/{tag}"));
+        assert_eq!(get(&url).await.header("content-type"), oci, "{tag}");
+        assert_eq!(head(&url).await.header("content-type"), oci, "{tag}");
+    }
+    for tag in ["portal", "lying-portal"] {
+        get(&proxy.url(&format!("/v2/library/app/manifests/{tag}"))).await.is_error(502, "UNAVAILABLE");
+    }
+    assert_eq!(head(&proxy.url("/v2/library/app/manifests/portal")).await.status, 502);
+}
+
+#[tokio::test]
+async fn validators_may_come_in_several_lines() {
+    let upstream = Upstream::start().await;
+    let image = Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let proxy = Proxy::start(&upstream).await;
+    let own = format!("\"{}\"", image.manifest);
+    let lines = [("if-none-match", "\"other\""), ("if-none-match", &own)];
+    let url = proxy.url("/v2/library/app/manifests/v1");
+    assert_eq!(send(Method::GET, &url, &lines, "").await.status, 304);
 }
 
 #[tokio::test]

@@ -181,3 +181,30 @@ fn there_is_one_tls_provider_and_no_second_http_stack() {
         assert!(!has(second), "{second} is in the tree");
     }
 }
+
+#[test]
+fn no_log_line_shows_a_raw_uri() {
+    let macros = ["trace!(", "debug!(", "info!(", "warn!(", "error!(", "event!(", "span!("];
+    for (path, text) in sources("src") {
+        let product = product(&text);
+        let calls = macros.iter().flat_map(|name| product.match_indices(name).map(|(at, _)| at + name.len()));
+        for start in calls {
+            let call = &product[start..closing(&product, start)];
+            assert!(
+                !call.contains("uri()") && !call.contains("path_and_query"),
+                "{}: {call}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// Where the parenthesis that is open at `start` closes.
+fn closing(text: &str, start: usize) -> usize {
+    let mut open = 1;
+    let end = text[start..].find(|c| {
+        open += i32::from(c == '(') - i32::from(c == ')');
+        open == 0
+    });
+    end.map_or(text.len(), |length| start + length)
+}

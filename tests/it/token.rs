@@ -66,6 +66,33 @@ async fn a_tokens_own_config_replaces_the_default_layer() {
 }
 
 #[tokio::test]
+async fn what_is_kept_is_for_nobody_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let upstream = Upstream::start().await;
+    let proxy = Proxy::start(&upstream).await;
+    let own = TinyLayer::new("bar.txt", "own");
+    let request =
+        json!({"containerImage": "up.test/a:v1", "containerConfig": {"layers": [own.json(&own.data())]}});
+    mint(&proxy, &request).await;
+    let (mut found, mut folders) = (Vec::new(), vec![proxy.data()]);
+    while let Some(folder) = folders.pop() {
+        let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{}", entry.path().display());
+            found.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    assert!(found.contains(&"state.redb".into()) && found.contains(&own.digest.hex()), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_token_without_config_gets_the_default_layer() {
     let upstream = Upstream::start().await;
     Image::push(&upstream, Some("v1"), "amd64", b"x");

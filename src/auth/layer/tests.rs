@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth::{Access, Accounts, Anonymous, Caller, Credentials};
+use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::grant::{Grant, Recipe, Token};
 use crate::oci::{Challenge, Code, Host};
@@ -29,7 +29,7 @@ impl House {
 
     fn gate(&self) -> Gate {
         let accounts = Accounts::new([("alice".into(), Sha256::digest("pw").into())].into());
-        Gate::new(accounts, self.anonymous, &self.registries())
+        Gate::new(accounts, self.anonymous, &self.registries(), AccessKey::new(&[0; 32]))
     }
 
     fn scoped(&self, place: Place, caller: Caller) -> Scoped {

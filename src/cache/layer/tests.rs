@@ -31,6 +31,7 @@ fn derivation(text: &'static str) -> Arc<Derivation> {
         media: MediaType::OciManifest,
         size: text.len() as u64,
         documents: BTreeMap::from([(Digest::sha256(text), document)]),
+        referrers: BTreeMap::new(),
         untouched: None,
         warning: None,
     })
@@ -39,7 +40,7 @@ fn derivation(text: &'static str) -> Arc<Derivation> {
 fn alice() -> Access {
     let credentials =
         crate::auth::Credentials { username: "alice".into(), password: crate::secret::Secret::new("s3cret") };
-    Access::with(&crate::oci::Host::docker_hub(), credentials)
+    Access::operator(&crate::oci::Host::docker_hub(), credentials)
 }
 
 type Inner = tower::util::MapErr<mock::Mock<Image, Arc<Derivation>>, fn(BoxError) -> Error>;

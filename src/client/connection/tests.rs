@@ -1,10 +1,12 @@
 use super::*;
-use crate::state::scratch::Scratch;
+use crate::scratch::Scratch;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
@@ -36,6 +38,23 @@ async fn serve(dir: &Scratch) -> (Url, PathBuf) {
         }
     });
     (url, path)
+}
+
+#[tokio::test]
+async fn a_body_may_come_after_its_head() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(b"late").await.unwrap();
+    };
+    let tls = tls(None).unwrap();
+    let ask = send(&tls, Method::GET, &url, HeaderMap::new(), Bytes::new());
+    let (answer, ()) = tokio::join!(ask, server);
+    assert_eq!(answer.unwrap().body(), "late");
 }
 
 #[tokio::test]

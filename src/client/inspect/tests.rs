@@ -61,6 +61,27 @@ async fn an_index_a_manifest_and_a_config_behind_a_redirect() {
     assert_eq!((plain.digest, plain.manifest, plain.platforms.len()), (found.manifest, found.manifest, 0));
 }
 
+#[test]
+fn where_a_name_is_asked_for() {
+    let check = |endpoint: &str, image: &str, base: &str, repository: &str| {
+        let (url, name) = locate(&named(&endpoint.parse().unwrap(), image)).unwrap();
+        assert_eq!((url.as_str(), name.repository.as_str()), (base, repository), "{endpoint} {image}");
+    };
+    let local = "http://localhost:9090";
+    check(local, "localhost:9090/library/busybox", "http://localhost:9090/", "library/busybox");
+    check(local, "localhost:5000/a:b", "http://localhost:5000/", "a");
+    check(local, "[::1]:5000/a", "http://[::1]:5000/", "a");
+    check(local, "reg.example.com:8443/a/b", "https://reg.example.com:8443/", "a/b");
+    check(local, "library/busybox", "http://localhost:9090/", "library/busybox");
+    check(local, "busybox:1", "http://localhost:9090/", "busybox");
+    check(local, "quay.io/nextflow/bash", "http://localhost:9090/", "quay.io/nextflow/bash");
+    check(local, "https://quay.io/nextflow/bash", "https://quay.io/", "nextflow/bash");
+    let remote = "https://wave.example.com";
+    check(remote, "wave.example.com/wt/x/a:b", "https://wave.example.com/", "wt/x/a");
+    check(remote, "localhost:9090/a", "http://localhost:9090/", "a");
+    check("http://wave.local:80", "wave.local/a", "http://wave.local/", "a");
+}
+
 #[tokio::test]
 async fn what_is_wrong_is_said() {
     let documents = documents();

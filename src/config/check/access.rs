@@ -8,14 +8,13 @@ use super::super::units::quota;
 use std::collections::BTreeMap;
 
 pub(super) static KEYS: [Key; 6] = [
-    Key::new(
-        "wave.allow-anonymous",
-        "true",
-        "may callers without an account or access token mint tokens and pull?",
-    ),
+    Key::new("wave.allow-anonymous", "true", "may callers without an account mint tokens and pull?"),
     Key::new("wave.allow-private-layers", "false", "may layer URLs use `http:` and private addresses?"),
     Key::secret("wave.accounts.<user>", "SHA-256 of the user's password, in hex"),
-    Key::unset("tower.api.endpoint", "the platform whose access tokens are accepted"),
+    Key::unset(
+        "tower.api.endpoint",
+        "the platform, by its URL; known, but not enabled in this version: access tokens are ignored",
+    ),
     // Off: behind one NAT address a whole cluster is one caller, and only the operator knows.
     Key::new("wave.rate-limit.pull.anonymous", "off", "pulls of one address, such as `100 / 1h`")
         .also(&["rate-limit.pull.anonymous"]),

@@ -1,7 +1,8 @@
 //! What no section sees alone.
 
-use super::super::Config;
+use super::super::inert::LATER;
 use super::super::reader::Reader;
+use super::super::{Config, Registry};
 use std::net::SocketAddr;
 
 pub(super) fn check(config: &Config, read: &mut Reader) {
@@ -28,11 +29,15 @@ fn overlap(one: SocketAddr, two: SocketAddr) -> bool {
 }
 
 fn callers(config: &Config, read: &mut Reader) {
-    let nobody_known = config.accounts.is_empty() && config.platform.is_none();
+    if config.platform.is_some() {
+        read.note("tower.api.endpoint", LATER);
+    }
+    let nobody_known = config.accounts.is_empty();
     if !config.allow_anonymous && nobody_known {
-        let message =
-            "is false, and there are no wave.accounts and no tower.api.endpoint: nobody would be served";
-        read.problem("wave.allow-anonymous", message);
+        read.problem(
+            "wave.allow-anonymous",
+            "is false, and there are no wave.accounts: nobody would be served",
+        );
     }
     let open = config.allow_anonymous && reachable(config);
     for (host, registry) in config.registries.listed.iter().filter(|(_, r)| r.credentials.is_some()) {
@@ -42,15 +47,37 @@ fn callers(config: &Config, read: &mut Reader) {
             read.note(format!("wave.registries.{host}"), message);
         }
         if !registry.anonymous && nobody_known {
-            let message =
-                "is false, and there are no wave.accounts and no tower.api.endpoint: nobody can use it";
+            let message = "is false, and there are no wave.accounts: nobody can use it";
             read.note(format!("wave.registries.{host}.anonymous"), message);
         }
     }
+    logins(config, read);
     if open && config.allow_private_layers {
         let message =
             "is true, and callers need no account: layers are fetched from private addresses for anyone";
         read.note("wave.allow-private-layers", message);
+    }
+}
+
+/// What clients do with the one password that they have for this server.
+fn logins(config: &Config, read: &mut Reader) {
+    let forwarding: Vec<_> =
+        config.registries.listed.iter().filter(|(_, registry)| registry.forward_credentials).collect();
+    if let [(first, _), .., (last, _)] = &forwarding[..] {
+        let message = format!(
+            "forward-credentials is true for several, {first} and {last} among them: clients have one password for \
+             this server, so each of these registries is shown those meant for the others"
+        );
+        read.note("wave.registries", message);
+    }
+    let unasked = |registry: &Registry| registry.forward_credentials || !registry.anonymous;
+    for (host, registry) in config.registries.listed.iter().filter(|(_, registry)| unasked(registry)) {
+        if config.allow_anonymous {
+            let key = if registry.forward_credentials { "forward-credentials" } else { "anonymous" };
+            let message = "has no effect for clients that log in only where /v2/ asks for it, podman, skopeo and \
+                           crane among them: with wave.allow-anonymous it does not ask";
+            read.note(format!("wave.registries.{host}.{key}"), message);
+        }
     }
 }
 

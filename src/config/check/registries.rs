@@ -19,7 +19,10 @@ pub(super) static KEYS: [Key; 15] = [
     ),
     Key::unset("wave.registries.<host>.username", "the operator's user at this registry"),
     Key::secret("wave.registries.<host>.password", "and password or token; may be `{file: PATH}`"),
-    Key::unset("wave.registries.<host>.alias", "a short first path component and metric label"),
+    Key::unset(
+        "wave.registries.<host>.alias",
+        "a short first path component, and the label in metrics (`other` without one)",
+    ),
     Key::told(
         "wave.registries.<host>.url",
         "`https://<host>`, http for loopback",
@@ -89,9 +92,9 @@ fn registry(read: &mut Reader, host_name: &str) -> Registry {
         credentials: credentials(read, host_name),
         url: read.optional(&url, super::origin_url),
         layout: read.optional(&layout, path),
-        ca_file: read.existing_file(&ca_file),
+        ca_file: read.optional(&ca_file, path),
         insecure: read.of(&at("wave.registries.<host>.insecure"), truth),
-        trusted_hosts: read.list(&at("wave.registries.<host>.trusted-hosts"), host),
+        trusted_hosts: read.list(&at("wave.registries.<host>.trusted-hosts"), str::parse),
         anonymous: read.of(&at("wave.registries.<host>.anonymous"), truth),
         forward_credentials: read.of(&forward, truth),
         redirect: read.of(&at("wave.registries.<host>.redirect"), truth),
@@ -105,6 +108,11 @@ fn registry(read: &mut Reader, host_name: &str) -> Registry {
         if registry.url.is_some() || registry.credentials.is_some() || registry.proxy.is_some() {
             read.problem(layout.show(), "is a directory: it takes no url, user, password or proxy");
         }
+    }
+    if let Some(file) = &registry.ca_file
+        && let Err(why) = read.files.can_trust(file)
+    {
+        read.problem(ca_file.show(), format!("{} {why}", file.display()));
     }
     if registry.forward_credentials && registry.credentials.is_some() {
         read.problem(forward.show(), "is true and there is a username: it is either the caller's or yours");

@@ -12,7 +12,7 @@ const CONNECTIONS: usize = 10_000;
 /// Files we need besides connections: listeners, stores, the reactor, logs.
 const OTHER_FILES: usize = 64;
 
-pub(super) static KEYS: [Key; 14] = [
+pub(super) static KEYS: [Key; 16] = [
     Key::told(
         "wave.server.url",
         "the request's `Host`",
@@ -33,6 +33,13 @@ pub(super) static KEYS: [Key; 14] = [
         "`10000`, or what the limit of open files leaves",
         "open client connections, both listeners together",
     ),
+    // One address cannot take all, yet one that stands for many, of a cluster behind NAT or of a load balancer in
+    // front of us, gets far.
+    Key::told(
+        "wave.server.max-connections-per-address",
+        "half of `wave.server.max-connections`",
+        "open connections of one client address, or of one /64 of IPv6; more are closed at once",
+    ),
     // A request in flight holds some 30 KiB of buffers: 4096 of them stay far below 150 MB.
     Key::new(
         "wave.server.max-requests",
@@ -43,8 +50,11 @@ pub(super) static KEYS: [Key; 14] = [
     Key::new(
         "wave.server.header-timeout",
         "10s",
-        "from accept, or the previous response, to the end of a request's head",
+        "from accept, or the end of the TLS handshake, to the end of the first request's head",
     ),
+    // Clients keep connections for the next layer or the next pull; load balancers close theirs after 60 s, and it is
+    // for them to do it first.
+    Key::new("wave.server.idle-timeout", "75s", "from a response to the end of the next request's head"),
     Key::new("wave.server.tls-timeout", "10s", "for a TLS handshake"),
     // Above upstream's connect, TLS and head timeouts together: those name the culprit, this is the last resort.
     Key::new("wave.server.head-deadline", "60s", "from a request to the head of its response"),
@@ -55,13 +65,17 @@ pub(super) static KEYS: [Key; 14] = [
 ];
 
 pub(super) fn server(read: &mut Reader) -> Server {
+    let max_connections = connections(read);
+    let per_address = read.optional(&Slot::of("wave.server.max-connections-per-address"), count);
     Server {
         url: read.optional(&Slot::of("wave.server.url"), super::origin_url),
         bind: bind(read),
         tls: tls(read),
-        max_connections: connections(read),
+        max_connections,
+        max_connections_per_address: per_address.unwrap_or((max_connections / 2).max(1)),
         max_requests: read.value("wave.server.max-requests", count),
         header_timeout: read.value("wave.server.header-timeout", duration),
+        idle_timeout: read.value("wave.server.idle-timeout", duration),
         tls_timeout: read.value("wave.server.tls-timeout", duration),
         head_deadline: read.value("wave.server.head-deadline", duration),
         stall_timeout: read.value("wave.server.stall-timeout", duration),

@@ -13,7 +13,7 @@ const LAYER_PATH: &str = "pack/layers/layer.json";
 const TOKEN_REQUEST: u64 = 32 << 20;
 
 pub(super) static KEYS: [Key; 10] = [
-    Key::new("wave.data-dir", "data", "directory for tokens, what was served to whom, and inline layers"),
+    Key::new("wave.data-dir", "data", "directory for tokens, what was served to whom, and layers"),
     Key::told(
         "wave.layer-path",
         "`pack/layers/layer.json` when it exists",

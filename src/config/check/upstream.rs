@@ -10,7 +10,7 @@ const ATTEMPTS: usize = 20;
 /// Documents are held in memory whole.
 const DOCUMENT: u64 = 64 << 20;
 
-pub(super) static KEYS: [Key; 9] = [
+pub(super) static KEYS: [Key; 10] = [
     Key::new("wave.upstream.connect-timeout", "5s", "for TCP and for TLS, each"),
     Key::new("wave.upstream.head-timeout", "30s", "to the head of a response"),
     Key::new("wave.upstream.idle-timeout", "60s", "between two pieces of a body"),
@@ -19,13 +19,19 @@ pub(super) static KEYS: [Key; 9] = [
     Key::new(
         "wave.upstream.max-requests",
         "2048",
-        "requests in flight to one registry, bodies included: half of what is admitted",
+        "requests in flight to one registry, or to all layer URLs, bodies included: half of what is admitted",
     ),
     Key::new("wave.upstream.max-redirects", "5", "redirects that are followed"),
     Key::new("wave.upstream.attempts", "5", "tries of a request, the first included"),
     Key::new("wave.upstream.retry-delay", "500ms", "before the second try; later ones wait longer"),
     // What the distribution specification asks of registries for a manifest.
     Key::new("wave.upstream.document-limit", "4MiB", "largest manifest, index or image configuration"),
+    // Some 100 000 tags: registries that do not page send all they have.
+    Key::new(
+        "wave.upstream.list-limit",
+        "4MiB",
+        "largest page of tags or referrers that a registry may send",
+    ),
 ];
 
 pub(super) fn upstream(read: &mut Reader) -> Upstream {
@@ -39,6 +45,7 @@ pub(super) fn upstream(read: &mut Reader) -> Upstream {
         attempts: read.value("wave.upstream.attempts", attempts),
         retry_delay: read.value("wave.upstream.retry-delay", duration_or_zero),
         document_limit: read.value("wave.upstream.document-limit", document),
+        list_limit: read.value("wave.upstream.list-limit", document),
         proxy: proxy(read),
     }
 }

@@ -1,12 +1,12 @@
 use super::*;
-use crate::auth::{Accounts, Anonymous, Caller, Credentials};
+use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
 use crate::error::BoxError;
 use crate::oci::Digest;
-use crate::pull::{Conditions, Verb};
+use crate::pull::{Conditions, Spelt, Verb};
+use crate::scratch::Scratch;
 use crate::secret::Secret;
 use crate::state::State;
-use crate::state::scratch::Scratch;
 use std::time::Duration;
 use tower::Layer as _;
 use tower_test::mock;
@@ -17,6 +17,10 @@ struct House {
 }
 
 const LIFE: Duration = Duration::from_secs(3600);
+
+fn key() -> AccessKey {
+    AccessKey::new(&[0; 32])
+}
 
 fn house(listed: &[(&str, config::Registry)]) -> House {
     let dir = Scratch::new();
@@ -30,7 +34,7 @@ fn house(listed: &[(&str, config::Registry)]) -> House {
     let tokens = config::Tokens { duration: LIFE, max_count: 9, max_bytes: 1 << 20 };
     let resolver = Resolver {
         grants: Grants::load(state, &tokens, &default),
-        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries)),
+        gate: Arc::new(Gate::new(Accounts::default(), Anonymous::Allowed, &registries, key())),
         registries,
         default,
     };
@@ -50,6 +54,10 @@ fn pull(place: Place, wish: &str) -> Pull {
 
 fn name(text: &str) -> Repository {
     text.parse().unwrap()
+}
+
+fn spelt(text: &str) -> Spelt {
+    Spelt { text: text.into(), host: text.parse().unwrap() }
 }
 
 fn now() -> SystemTime {
@@ -83,10 +91,10 @@ async fn plain_names_get_the_default_recipe() {
     };
     check(Place::Default(name("busybox")), "docker.io", "library/busybox");
     check(Place::Default(name("a/b")), "docker.io", "a/b");
-    check(Place::Named("quay.io".parse().unwrap(), name("busybox")), "quay.io", "busybox");
-    check(Place::Named("ghcr.io".parse().unwrap(), name("a/b")), "ghcr.io", "a/b");
-    check(Place::Mirror("index.docker.io".parse().unwrap(), name("busybox")), "docker.io", "library/busybox");
-    let error = scope(Place::Mirror("ghcr.io".parse().unwrap(), name("a/b"))).unwrap_err();
+    check(Place::Named(spelt("quay.io"), name("busybox")), "quay.io", "busybox");
+    check(Place::Named(spelt("ghcr.io"), name("a/b")), "ghcr.io", "a/b");
+    check(Place::Mirror(spelt("index.docker.io"), name("busybox")), "docker.io", "library/busybox");
+    let error = scope(Place::Mirror(spelt("ghcr.io"), name("a/b"))).unwrap_err();
     assert_eq!(error.code(), Code::NameUnknown);
 }
 
@@ -139,7 +147,7 @@ async fn whose_credentials_are_used() {
     let forward = config::Registry { forward_credentials: true, ..policy.clone() };
     let house = house(&[("quay.io", policy), ("ghcr.io", forward)]);
     let user = |host: &str, credentials: Option<&Credentials>| {
-        let mut pull = pull(Place::Named(host.parse().unwrap(), name("a/b")), "latest");
+        let mut pull = pull(Place::Named(spelt(host), name("a/b")), "latest");
         pull.caller.credentials = credentials.cloned();
         let scoped = house.resolver.scope(pull, now()).unwrap();
         scoped.access.credentials().map(|found| found.username.clone())
@@ -162,7 +170,7 @@ async fn a_token_made_with_own_credentials_needs_some_again() {
         reference: Some("latest".parse().unwrap()),
         recipe: Arc::new(Recipe::default()),
         demand: Demand::Default,
-        access: Some(registry.access_of(own.clone()).id().clone()),
+        access: Some(Access::caller(&registry.host, own.clone(), &key()).id().clone()),
         expires: None,
         owner: None,
     };

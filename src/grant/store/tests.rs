@@ -1,7 +1,7 @@
 use super::*;
 use crate::grant::Layer;
 use crate::oci::Compression;
-use crate::state::scratch::Scratch;
+use crate::scratch::Scratch;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config;
-use crate::inject::scratch::{Scratch, injector, layer_of, tar_of, zlib, zstd};
+use crate::inject::testing::{injector, layer_of, tar_of, zlib, zstd};
+use crate::scratch::Scratch;
 use crate::upstream::Registries;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +18,13 @@ fn request(layer: &Layer, location: impl Into<String>) -> Request {
         gzip_digest: Some(layer.digest.to_string()),
         gzip_size: Some(layer.size),
         tar_digest: Some(layer.diff_id.to_string()),
+        media_type: None,
     }
+}
+
+/// Files in the spool.
+fn spooled(scratch: &Scratch) -> usize {
+    std::fs::read_dir(scratch.path().join("data/layers")).unwrap().count()
 }
 
 async fn message(injector: &Injector, request: Request) -> String {
@@ -37,7 +44,7 @@ async fn inline_layers_are_verified_and_spooled() {
     assert_eq!(std::fs::read(path).unwrap(), content);
     let gzip = format!("gzip:{}", STANDARD.encode(zlib(&content)));
     assert_eq!(injector.accept(request(&layer, gzip)).await.unwrap(), layer);
-    assert_eq!((injector.spool().count(), injector.spool().bytes()), (1, content.len() as u64));
+    assert_eq!(spooled(&scratch), 1);
     // A small text layer may come as a plain tar, deflated for the way only, or as zstd.
     let tar = tar_of("foo.txt", b"text");
     for (bytes, compression) in [(tar.clone(), Compression::None), (zstd(&tar), Compression::Zstd)] {
@@ -46,6 +53,9 @@ async fn inline_layers_are_verified_and_spooled() {
         let gzip = format!("gzip:{}", STANDARD.encode(zlib(&bytes)));
         assert_eq!(injector.accept(request(&want, gzip)).await.unwrap(), want);
     }
+    let media_type = Some("application/vnd.oci.image.layer.v1.tar+zstd".into());
+    let said = message(&injector, Request { media_type, ..request(&layer, &data) }).await;
+    assert_eq!(said, "Container layer is compressed with gzip, not compressed with zstd");
 }
 
 #[tokio::test]
@@ -75,7 +85,53 @@ async fn inline_layers_that_are_not_what_they_promise() {
     let said = message(&injector, request(&junky, format!("data:{}", STANDARD.encode(&junk)))).await;
     assert_eq!(said, "Container layer has trailing garbage behind its compressed content");
     assert!(message(&injector, request(&layer, "data:???")).await.contains("base64"));
-    assert_eq!(injector.spool().count(), 0);
+    assert_eq!(spooled(&scratch), 0);
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_bytes() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let mut kept = 0;
+    let refused = loop {
+        // Names that differ, and content that does not compress.
+        let mut noise = Digest::sha256(format!("{kept}"));
+        let content: Vec<u8> = std::iter::repeat_with(|| {
+            noise = Digest::sha256(noise.raw());
+            noise.raw().to_vec()
+        })
+        .take(512)
+        .flatten()
+        .collect();
+        let (content, layer) = layer_of("noise", &content);
+        assert!(layer.size > 16_384);
+        let data = format!("data:{}", STANDARD.encode(&content));
+        match injector.accept(request(&layer, data)).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused.code(), refused.status().as_u16()), (Code::TooManyRequests, 429));
+    assert_eq!(refused.retry_after(), Some(RETRY));
+    assert_eq!((kept, spooled(&scratch)), (3, 3));
+    // A smaller one still fits.
+    let (content, layer) = layer_of("foo.txt", b"hello");
+    injector.accept(request(&layer, format!("data:{}", STANDARD.encode(&content)))).await.unwrap();
+}
+
+#[tokio::test]
+async fn inline_layers_take_turns_and_others_do_not_wait() {
+    let scratch = Scratch::new();
+    let injector = refusing(&scratch);
+    let (content, layer) = layer_of("foo.txt", b"hello");
+    let inline = request(&layer, format!("data:{}", STANDARD.encode(&content)));
+    let turns = [injector.measures().turn().await, injector.measures().turn().await];
+    let mut waiting = std::pin::pin!(injector.accept(inline));
+    let soon = Duration::from_millis(50);
+    assert!(tokio::time::timeout(soon, waiting.as_mut()).await.is_err());
+    injector.accept(request(&layer, "https://example.com/x")).await.unwrap();
+    drop(turns);
+    assert_eq!(waiting.await.unwrap(), layer);
 }
 
 #[tokio::test]
@@ -91,6 +147,10 @@ async fn what_is_missing_is_named() {
         (Request { gzip_digest: None, ..good.clone() }, "Missing layer gzip digest".into()),
         (Request { gzip_size: None, ..good.clone() }, "Missing layer gzip size".into()),
         (Request { gzip_size: Some(0), ..good.clone() }, "Missing layer gzip size".into()),
+        (
+            Request { gzip_size: Some(MAX_SIZE + 1), ..good.clone() },
+            "Layer gzip size is too large -- offending value: 9223372036854775808".into(),
+        ),
         (Request { tar_digest: None, ..good.clone() }, "Missing layer tar digest".into()),
         (Request { gzip_digest: Some("abc".into()), ..good.clone() }, format!("Layer gzip digest {prefix}")),
         (Request { tar_digest: Some("abc".into()), ..good.clone() }, format!("Layer tar digest {prefix}")),
@@ -101,6 +161,12 @@ async fn what_is_missing_is_named() {
     ] {
         assert_eq!(message(&injector, request).await, want);
     }
+    let media_type = Some("application/vnd.cncf.helm.chart.content.v1.tar+gzip".into());
+    let said = message(&injector, Request { media_type, ..good.clone() }).await;
+    assert!(
+        said.starts_with("Unsupported layer media type -- offending value: application/vnd.cncf"),
+        "{said}"
+    );
     let parsed: Request =
         serde_json::from_str(r#"{"location":"x","gzipSize":null,"skipHashing":true,"tarDigest":"y"}"#)
             .unwrap();
@@ -116,8 +182,25 @@ async fn remote_layers_are_taken_on_trust() {
     let accepted = injector.accept(request(&layer, url)).await.unwrap();
     let platforms = vec!["linux/arm64".parse().unwrap()];
     assert_eq!(accepted, Layer { platforms, source: Source::Url(url.into()), ..layer.clone() });
-    let accepted = injector.accept(request(&layer, "https://example.com/x.tar.zst")).await.unwrap();
-    assert_eq!((accepted.compression, accepted.platforms), (Compression::Zstd, vec![]));
+    let large = Layer { size: MAX_SIZE, ..layer.clone() };
+    assert_eq!(injector.accept(request(&large, url)).await.unwrap().size, MAX_SIZE);
+    let oci = |tail: &str| Some(format!("application/vnd.oci.image.layer.v1.tar{tail}"));
+    let docker = |tail: &str| Some(format!("application/vnd.docker.image.rootfs.diff.tar{tail}"));
+    for (name, media_type, want) in [
+        ("x.tar.zst", None, Compression::Zstd),
+        ("x.tzst?a=b.tar", None, Compression::Zstd),
+        ("x.tar", None, Compression::None),
+        ("x.tar.gz", Some(String::new()), Compression::Gzip),
+        ("x", None, Compression::Gzip),
+        ("x.tar.zst", oci("+gzip"), Compression::Gzip),
+        ("x", oci("+zstd"), Compression::Zstd),
+        ("x.tar.gz", oci(""), Compression::None),
+        ("x.tar", docker(".gzip"), Compression::Gzip),
+        ("x.tar.gz", docker("; a=b"), Compression::None),
+    ] {
+        let request = Request { media_type, ..request(&layer, format!("https://example.com/{name}")) };
+        assert_eq!(injector.accept(request).await.unwrap().compression, want, "{name}");
+    }
 
     let docker = |host: &str, digest: &Digest| format!("docker://{host}/v2/nextflow/bash/blobs/{digest}");
     let accepted = injector.accept(request(&layer, docker("quay.io", &layer.digest))).await.unwrap();

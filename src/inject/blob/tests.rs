@@ -5,8 +5,9 @@ mod remote;
 use super::*;
 use crate::body::bounded;
 use crate::config;
-use crate::inject::scratch::{Scratch, injector, layer_of};
+use crate::inject::testing::{injector, layer_of};
 use crate::oci::headers;
+use crate::scratch::Scratch;
 use http::{HeaderMap, HeaderValue, header};
 
 fn local(scratch: &Scratch) -> Injector {
@@ -136,6 +137,19 @@ async fn a_file_that_went_away_or_changed_is_our_fault() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_kept_is_served_whatever_takes_its_place() {
+    let scratch = Scratch::new();
+    let injector = local(&scratch);
+    for (content, layer) in [large(&scratch), small(&scratch)] {
+        let Source::File(path) = &layer.source else { panic!("a file") };
+        injector.parts.kept.take(path).unwrap().keep(layer.digest).unwrap();
+        std::fs::rename(scratch.write("new", "another layer"), path).unwrap();
+        let (status, _, body) = taken(get(&injector, &layer, &Conditions::default()).await.unwrap()).await;
+        assert_eq!((status, body), (200, Bytes::from(content)));
+    }
+}
+
+#[tokio::test]
 async fn a_file_cut_while_it_streams_breaks_the_body() {
     let scratch = Scratch::new();
     let injector = local(&scratch);
@@ -157,6 +171,7 @@ async fn spooled_layers_survive_a_restart() {
         gzip_digest: Some(layer.digest.to_string()),
         gzip_size: Some(layer.size),
         tar_digest: Some(layer.diff_id.to_string()),
+        media_type: None,
     };
     local(&scratch).accept(request).await.unwrap();
     let (status, _, body) = taken(get(&local(&scratch), &layer, &Conditions::default()).await.unwrap()).await;

@@ -1,11 +1,16 @@
 use super::*;
 use crate::inject::pack::{Job, Silent};
-use crate::inject::scratch::{Scratch, layer_of};
+use crate::inject::testing::layer_of;
+use crate::scratch::Scratch;
 use serde_json::{Value, json};
 
 async fn read(scratch: &Scratch, text: impl ToString) -> Result<Recipe, String> {
     let path = scratch.write("pack/layer.json", text.to_string());
-    load(&path, &Measures::new()).await.map_err(|failure| failure.to_string())
+    load(&path, &Measures::new(), &kept(scratch)).await.map_err(|failure| failure.to_string())
+}
+
+fn kept(scratch: &Scratch) -> Kept {
+    Kept::open(scratch.path().join("kept")).unwrap()
 }
 
 fn entry(layer: &Layer) -> Value {
@@ -22,7 +27,7 @@ async fn what_pack_wrote_is_read() {
     scratch.write("layer-config.json", config);
     let job = Job { output: scratch.path().join("pack"), ..Job::new(scratch.path().join("dir")) };
     let packed = job.run(&mut Silent).unwrap();
-    let recipe = load(&packed.descriptor, &Measures::new()).await.unwrap();
+    let recipe = load(&packed.descriptor, &Measures::new(), &kept(&scratch)).await.unwrap();
     assert_eq!((recipe.entrypoint, recipe.cmd), (vec!["/x".to_string()], vec!["y".to_string()]));
     assert_eq!((recipe.env, recipe.working_dir), (vec!["A=b".to_string()], Some("/w".into())));
     let [layer] = &recipe.layers[..] else { panic!("one layer") };
@@ -83,6 +88,7 @@ async fn every_mistake_has_its_reason() {
     assert!(read(&scratch, json!({ "env": ["=x"] })).await.unwrap_err().contains("offending value: =x"));
     scratch.write("pack/x.gz", &content[..content.len() / 2]);
     assert!(read(&scratch, json!({ "layers": [good] })).await.unwrap_err().ends_with("the layer is cut off"));
-    let missing = load(&scratch.path().join("no.json"), &Measures::new()).await.unwrap_err();
+    assert_eq!(kept(&scratch).digests(), [layer.digest], "and only what was right is kept");
+    let missing = load(&scratch.path().join("no.json"), &Measures::new(), &kept(&scratch)).await.unwrap_err();
     assert!(missing.to_string().ends_with("no.json: file not found"));
 }

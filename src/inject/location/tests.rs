@@ -1,5 +1,5 @@
 use super::*;
-use crate::inject::scratch::zlib;
+use crate::inject::testing::zlib;
 use base64::engine::general_purpose::STANDARD;
 
 fn parse(text: &str) -> Result<Location, String> {
@@ -64,6 +64,17 @@ fn other_kinds_are_refused() {
     }
     refused(&format!("data:{}", "A".repeat(LIMIT)), "Container layer exceeds the maximum allowed size");
     assert!(parse(&format!("data:{}", "A".repeat(LIMIT - 5))).is_ok());
+}
+
+#[test]
+fn only_what_is_inline_may_be_long() {
+    for scheme in ["https://example.com/", "docker://quay.io/v2/a/blobs/sha256:", "/"] {
+        let long = format!("{scheme}{}", "a".repeat(REMOTE_LIMIT));
+        refused(&long, "Layer location must have at most 8192 characters");
+        assert!(parse(&long).unwrap_err().len() < 400);
+    }
+    let start = "https://example.com/";
+    assert!(parse(&format!("{start}{}", "a".repeat(REMOTE_LIMIT - start.len()))).is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
-use crate::inject::scratch::{Scratch, gzip, layer_of, tar_of, zstd};
+use crate::inject::testing::{gzip, layer_of, tar_of, zstd};
+use crate::scratch::Scratch;
 
 #[test]
 fn every_compression_is_measured() {
@@ -48,6 +49,21 @@ fn a_bomb_is_cut() {
     let bomb = zstd(&tar);
     assert!(bomb.len() < 100 << 10);
     assert_eq!(bytes(&bomb), Err(Refusal::TooLarge((64 << 20) + 200 * bomb.len() as u64)));
+}
+
+#[test]
+fn an_inline_layer_inflates_to_a_gibibyte_at_most_whatever_its_size() {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(2 << 30);
+    header.set_path("zeros").unwrap();
+    header.set_cksum();
+    let skipped: u32 = 8 << 20;
+    let padding =
+        [&[0x50, 0x2a, 0x4d, 0x18][..], &skipped.to_le_bytes(), &vec![0; skipped as usize]].concat();
+    let zeros = zstd(&vec![0; 64 << 20]);
+    let content = [zstd(header.as_bytes()), padding, zeros.repeat(17)].concat();
+    assert_eq!(bytes(&content), Err(Refusal::TooLarge(1 << 30)));
+    assert!(decode::limit(content.len() as u64) > 1 << 30);
 }
 
 #[test]

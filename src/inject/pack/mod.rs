@@ -103,12 +103,15 @@ impl Job {
         progress: &mut dyn Progress,
     ) -> Result<Measured, Failure> {
         let sink = Hashing::new(BufWriter::with_capacity(1 << 20, file));
-        let mut tar = Hashing::new(gzip::Gzip::new(sink, self.level));
-        archive::write(tree, &mut tar, progress)?;
-        let io = |error| Failure::io(&self.output, error);
-        let diff_id = tar.digester.finish();
-        let mut sink = tar.inner.finish().map_err(io)?;
-        sink.flush().map_err(io)?;
+        // This thread reads and hashes, which takes about an eighth of the work.
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let fill = |gzip: &mut gzip::Gzip<_>| {
+            let mut tar = Hashing::new(gzip);
+            archive::write(tree, &mut tar, progress)?;
+            Ok(tar.digester.finish())
+        };
+        let failed = |error| Failure::io(&self.output, error);
+        let (diff_id, sink) = gzip::gzip(sink, self.level, threads, fill, failed)?;
         let (size, digest) = (sink.seen, sink.digester.finish());
         Ok(Measured { digest, size, diff_id, compression: Compression::Gzip })
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::inject::measure;
-use crate::inject::scratch::Scratch;
+use crate::scratch::Scratch;
 use std::io::Read as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 

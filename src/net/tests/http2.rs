@@ -11,10 +11,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 async fn client(rig: &Rig) -> (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
+    // What is not read, stops soon.
+    client_with(rig, 65_535).await
+}
+
+async fn client_with(rig: &Rig, window: u32) -> (SendRequest<Empty<Bytes>>, JoinHandle<hyper::Result<()>>) {
     let io = TokioIo::new(rig.connect().await);
-    // The smallest windows there are: what is not read, stops at once.
     let (send, connection) = http2::Builder::new(TokioExecutor::new())
-        .initial_stream_window_size(65_535)
+        .initial_stream_window_size(window)
         .initial_connection_window_size(1 << 20)
         .handshake(io)
         .await
@@ -56,12 +60,71 @@ async fn a_stream_that_nobody_reads_is_reset_and_the_others_go_on() {
     assert_eq!(rig.value(names::STALLED, &[]), 1.0);
 }
 
+/// Reads frame by frame with a pause before each, and gives the number of bytes; fails when the body breaks off.
+async fn read_slowly(mut body: hyper::body::Incoming, pause: Duration) -> usize {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        bytes += frame.expect("a reader that moves is not cut").into_data().unwrap().len();
+        tokio::time::sleep(pause).await;
+    }
+    bytes
+}
+
+const MIB: usize = 1 << 20;
+
+#[tokio::test]
+async fn a_document_that_nobody_reads_is_reset_and_has_not_ended_before() {
+    let rig = Rig::start(Limits { stall: Duration::from_millis(500), ..limits() });
+    let (mut send, _connection) = client(&rig).await;
+    let unread = send.send_request(get(&rig, &format!("/full/{}", 4 * MIB))).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(rig.value("ended", &[]), 0.0, "it is still on its way");
+    rig.reaches("ended", &[("end", "dropped")], 1.0).await;
+    assert_eq!(rig.value(names::STALLED, &[]), 1.0);
+    drop(unread);
+}
+
+#[tokio::test]
+async fn a_document_that_is_read_slowly_is_not_cut() {
+    let rig = Rig::start(Limits { stall: Duration::from_millis(300), ..limits() });
+    let (mut send, _connection) = client_with(&rig, 32 * 1024).await;
+    let response = send.send_request(get(&rig, &format!("/full/{}", 4 * MIB))).await.unwrap();
+    let started = tokio::time::Instant::now();
+    // Several stall times for the whole, far less than one for a frame.
+    assert_eq!(read_slowly(response.into_body(), Duration::from_millis(10)).await, 4 * MIB);
+    assert!(started.elapsed() > Duration::from_millis(900));
+    assert_eq!(rig.value("ended", &[("end", "complete")]), 1.0);
+    assert_eq!(rig.value(names::STALLED, &[]), 0.0);
+}
+
+#[tokio::test]
+async fn what_is_queued_outlives_the_idle_time() {
+    let limits = Limits {
+        idle: Duration::from_millis(200),
+        header: Duration::from_millis(200),
+        stall: Duration::from_millis(600),
+        ..limits()
+    };
+    let rig = Rig::start(limits);
+    let (mut send, connection) = client_with(&rig, 4096).await;
+    let response = send.send_request(get(&rig, "/full/40000")).await.unwrap();
+    // All of it is queued at once; the stream takes ten idle times to be read.
+    assert_eq!(read_slowly(response.into_body(), Duration::from_millis(100)).await, 40_000);
+    assert_eq!(rig.value("ended", &[("end", "complete")]), 1.0);
+    tokio::time::timeout(PATIENCE, connection).await.expect("closed for idleness").unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn a_connection_without_streams_is_closed() {
-    let rig = Rig::start(Limits { header: Duration::from_millis(300), ..limits() });
+    let times = (Duration::from_millis(100), Duration::from_millis(600));
+    let rig = Rig::start(Limits { header: times.0, idle: times.1, ..limits() });
     let (mut send, connection) = client(&rig).await;
+    let started = tokio::time::Instant::now();
     send.send_request(get(&rig, "/")).await.unwrap();
+    tokio::time::sleep(3 * times.0).await;
+    send.send_request(get(&rig, "/")).await.expect("used once, it is kept for the idle time");
     tokio::time::timeout(PATIENCE, connection).await.expect("closed for idleness").unwrap().unwrap();
+    assert!(started.elapsed() >= 3 * times.0 + times.1, "counted from the last stream");
     rig.reaches(names::CONNECTIONS_CLOSED, &[("reason", "done")], 1.0).await;
 }
 

@@ -1,7 +1,7 @@
 //! A listener with a small service behind it.
 
-use super::super::{Drain, Limits, Listener, Service};
-use crate::body::Body;
+use super::super::{Addresses, Drain, Limits, Listener, Service};
+use crate::body::{Body, End, Watch};
 use crate::telemetry::{Metrics, testing};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -36,7 +36,9 @@ pub(super) struct Rig {
 pub(super) fn limits() -> Limits {
     Limits {
         connections: Arc::new(Semaphore::new(16)),
+        addresses: Addresses::new(16),
         header: Duration::from_secs(10),
+        idle: Duration::from_secs(10),
         tls: Duration::from_secs(10),
         stall: Duration::from_secs(10),
     }
@@ -82,6 +84,15 @@ impl Rig {
     }
 }
 
+/// Counts ends of `/full`.
+struct Ended;
+
+impl Watch for Ended {
+    fn end(self: Box<Self>, end: End, _: u64) {
+        metrics::counter!("ended", "end" => end.as_str()).increment(1);
+    }
+}
+
 /// Reads to the end; a reset counts as one.
 pub(super) async fn rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     let mut text = Vec::new();
@@ -91,7 +102,8 @@ pub(super) async fn rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> St
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// `/feed` streams what the test feeds, `/endless` never ends, everything else says who asked.
+/// `/feed` streams what the test feeds, `/endless` never ends, `/full/N` is N bytes in memory whose record is in the
+/// metric `ended`, everything else says who asked.
 fn service(fed: mpsc::UnboundedReceiver<Bytes>) -> Service {
     let fed = Arc::new(std::sync::Mutex::new(Some(fed)));
     BoxCloneSyncService::new(tower::service_fn(move |request: Request<Incoming>| {
@@ -109,6 +121,9 @@ fn service(fed: mpsc::UnboundedReceiver<Bytes>) -> Service {
                 let frames =
                     futures_util::stream::repeat_with(move || Ok::<_, Infallible>(Frame::data(data.clone())));
                 Body::local(StreamBody::new(frames.boxed()))
+            }
+            path if path.starts_with("/full/") => {
+                Body::full(vec![7; path["/full/".len()..].parse().unwrap()]).watched(Ended)
             }
             _ => Body::full(format!("{} {}", peer.scheme.as_str(), peer.address.ip())),
         };

@@ -1,19 +1,44 @@
 use super::*;
-use crate::rewrite::splice;
+use crate::rewrite::{Edit, splice};
 
-fn values(text: &str) -> Result<[Option<&str>; 3], Refusal> {
-    let fields = object(text, ["config", "size", "links"], Names::Folded)?;
-    Ok([0, 1, 2].map(|index| fields.value(index)))
+/// The document as the pass and as the visitor see it: both must agree on all that is asked here.
+fn both(text: &str) -> [Result<Doc<'_>, Refusal>; 2] {
+    [Doc::new(text.as_bytes(), 200), Doc::visited(text.as_bytes(), 200)]
+}
+
+fn agreed<T: PartialEq + std::fmt::Debug>(
+    text: &str,
+    look: impl Fn(&Doc<'_>) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let [pass, visitor] = both(text).map(|doc| doc.and_then(|doc| look(&doc)));
+    assert_eq!(pass, visitor, "{text}");
+    pass
+}
+
+fn values(text: &str) -> Result<[Option<String>; 3], Refusal> {
+    agreed(text, |doc| {
+        let fields = doc.root().object(["config", "size", "links"], Names::Folded)?;
+        Ok([0, 1, 2].map(|index| fields.value(index).map(|value| value.text().to_owned())))
+    })
+}
+
+fn exactly_a(text: &str) -> Result<Option<String>, Refusal> {
+    agreed(text, |doc| {
+        let fields = doc.root().object(["a"], Names::Exact)?;
+        Ok(fields.value(0).map(|value| value.text().to_owned()))
+    })
 }
 
 #[test]
 fn finds_values_as_they_are_written() {
-    let check = |text, want| assert_eq!(values(text), Ok(want), "{text}");
+    let check = |text, want: [Option<&str>; 3]| {
+        assert_eq!(values(text), Ok(want.map(|value| value.map(String::from))), "{text}")
+    };
     check("{}", [None; 3]);
     check(" \t{\"size\" : 1.50e2 , \"x\":[{}]}\r\n", [None, Some("1.50e2"), None]);
     check(
-        r#"{"links":"\ud83d","config":{ "size":1 },"size":null}"#,
-        [Some(r#"{ "size":1 }"#), None, Some(r#""\ud83d""#)],
+        r#"{"links":"\ud83d\ude00","config":{ "size":1 },"size":null}"#,
+        [Some(r#"{ "size":1 }"#), None, Some(r#""\ud83d\ude00""#)],
     );
 }
 
@@ -33,12 +58,11 @@ fn refuses_what_clients_could_read_differently() {
 
 #[test]
 fn keys_of_maps_are_exact() {
-    let fields = object(r#"{"A":1,"a":2}"#, ["a"], Names::Exact).unwrap();
-    assert_eq!(fields.value(0), Some("2"));
+    assert_eq!(exactly_a(r#"{"A":1,"a":2}"#), Ok(Some("2".into())));
     for (text, why) in
         [(r#"{"a":1,"a":2}"#, Refusal::Twice("a")), (r#"{"\u0061":1}"#, Refusal::LookAlike("a"))]
     {
-        assert_eq!(object(text, ["a"], Names::Exact).unwrap_err(), why);
+        assert_eq!(exactly_a(text), Err(why));
     }
 }
 
@@ -67,30 +91,45 @@ fn refuses_what_is_no_object() {
 #[test]
 fn documents_have_limits() {
     let check = |bytes: &[u8], want| assert_eq!(Doc::new(bytes, 200).map(|doc| doc.text().len()), want);
-    check(&[b' '; 200], Ok(200));
     check(&[b' '; 201], Err(Refusal::Size(201)));
     check(b"{\"\xff\":1}", Err(Refusal::Encoding));
     check(&[b'['; 65], Err(Refusal::Depth));
-    check(&[b'['; 64], Ok(64));
+    check(format!("{}{}", "[".repeat(64), "]".repeat(64)).as_bytes(), Ok(128));
     check(format!("[\"\\\"{}\"]", "[".repeat(70)).as_bytes(), Ok(76));
-    check("[]".repeat(70).as_bytes(), Ok(140));
+    check(format!("[{}[]]", "[],".repeat(60)).as_bytes(), Ok(184));
+    assert_eq!(Doc::visited(&[b'['; 65], 200).map(|doc| doc.text().len()), Err(Refusal::Depth));
 }
 
 #[test]
 fn edits_of_members() {
-    let run = |text: &str, edit: fn(Doc<'_>, &Fields<'_, 1>) -> Option<crate::rewrite::Edit>| {
-        let doc = Doc::new(text.as_bytes(), 200).unwrap();
-        let fields = object(text, ["a"], Names::Folded).unwrap();
-        let done = splice(doc, edit(doc, &fields).into_iter().collect(), 200).unwrap();
-        String::from_utf8(done.bytes.to_vec()).unwrap()
+    let run = |text: &str, edit: fn(&Fields<'_, 1>) -> Option<Edit>| {
+        agreed(text, |doc| {
+            let fields = doc.root().object(["a"], Names::Folded)?;
+            let done = splice(doc, edit(&fields).into_iter().collect(), 200)?;
+            Ok(String::from_utf8(done.bytes.to_vec()).unwrap())
+        })
+        .unwrap()
     };
-    let remove = |text, want| assert_eq!(run(text, |doc, f| f.member(0).map(|m| doc.remove(m))), want);
+    let remove = |text, want| assert_eq!(run(text, |fields| fields.member(0).map(Member::remove)), want);
     remove(r#"{"a":1}"#, "{}");
     remove(r#"{ "a" : {} , "b":2 }"#, r#"{ "b":2 }"#);
     remove(r#"{"b":2 , "a":1 }"#, r#"{"b":2 }"#);
     remove(r#"{"b":2,"a":1,"c":3}"#, r#"{"b":2,"c":3}"#);
     remove(r#"{"b":2}"#, r#"{"b":2}"#);
-    let insert = |text, want| assert_eq!(run(text, |doc, f| doc.insert(f, &[("n\"", "0".into())])), want);
-    insert("{ }", r#"{"n\"":0 }"#);
-    insert(r#"{"b":2 }"#, r#"{"b":2,"n\"":0 }"#);
+    let insert = |text, want| assert_eq!(run(text, |fields| fields.insert(&[("n", "0".into())])), want);
+    insert("{ }", r#"{"n":0 }"#);
+    insert(r#" {"b":2 } "#, r#" {"b":2,"n":0 } "#);
+}
+
+#[test]
+fn items_of_arrays() {
+    let items = |text: &str| {
+        agreed(text, |doc| {
+            let items = doc.root().array("it")?.into_iter();
+            Ok(items.map(|item| item.text().to_owned()).collect::<Vec<_>>().join("|"))
+        })
+    };
+    assert_eq!(items(r#" [ 1 , [2,[3]],{"a":[4]} ,"5,6" ]"#), Ok(r#"1|[2,[3]]|{"a":[4]}|"5,6""#.into()));
+    assert_eq!(items("[]"), Ok(String::new()));
+    assert_eq!(items("{}"), Err(Refusal::Form("it")));
 }

@@ -7,9 +7,9 @@ fn digest(digit: &str) -> Digest {
 }
 
 fn run(input: &str, replaced: &[&str]) -> Result<String, Refusal> {
-    let new = splice(Doc::new(b"{}", LIMIT)?, Vec::new(), LIMIT)?;
+    let new = splice(&Doc::new(b"{}", LIMIT)?, Vec::new(), LIMIT)?;
     let replacements = replaced.iter().map(|digit| (digest(digit), new.clone())).collect();
-    let new = apply(Doc::new(input.as_bytes(), LIMIT)?, &replacements, LIMIT)?;
+    let new = apply(&Doc::new(input.as_bytes(), LIMIT)?, &replacements, LIMIT)?;
     assert_eq!(new.digest, Digest::sha256(&new.bytes));
     Ok(String::from_utf8(new.bytes.to_vec()).unwrap())
 }
@@ -47,7 +47,7 @@ fn attestations_go_with_what_they_attest() {
     let kept = |entries: &[String]| {
         let new = run(&format!(r#"{{"schemaVersion":2,"manifests":[ {} ]}}"#, entries.join(" , ")), &["a"]);
         let new = new.unwrap();
-        let entries = read(Doc::new(new.as_bytes(), LIMIT).unwrap()).unwrap();
+        let entries = read(&Doc::new(new.as_bytes(), LIMIT).unwrap()).unwrap();
         entries.iter().filter(|entry| entry.attests.is_some()).count()
     };
     let (image, of_a, of_b) = (entry("a", None), entry("1", Some("a")), entry("2", Some("b")));
@@ -77,7 +77,7 @@ fn entries_of_any_kind() {
         {{"digest":"{}","size":2,"platform":{{"os":"linux","architecture":"arm64","variant":"v8"}}}}]}}"#,
         digest("c")
     );
-    let entries = read(Doc::new(text.as_bytes(), LIMIT).unwrap()).unwrap();
+    let entries = read(&Doc::new(text.as_bytes(), LIMIT).unwrap()).unwrap();
     assert_eq!((entries[0].digest, entries[0].is_artifact), (None, true));
     assert_eq!((&entries[0].media, &entries[0].platform), (&MediaType::parse("x/y"), &None));
     assert_eq!((entries[1].digest, entries[1].size, entries[1].is_artifact), (Some(digest("c")), 2, false));

@@ -11,11 +11,11 @@ fn layer(name: &str, compression: Compression) -> Layer {
 
 fn run(input: &str, family: Family, layers: &[Layer]) -> Result<String, Refusal> {
     let doc = Doc::new(b"{}", LIMIT)?;
-    let config = splice(doc, Vec::new(), LIMIT)?;
+    let config = splice(&doc, Vec::new(), LIMIT)?;
     let base = Base { name: "example.org/app", digest: Digest::sha256("base") };
     let layers: Vec<&Layer> = layers.iter().collect();
     let change = Change { family, config: &config, layers: &layers, base };
-    let new = apply(Doc::new(input.as_bytes(), LIMIT)?, &change, LIMIT)?;
+    let new = apply(&Doc::new(input.as_bytes(), LIMIT)?, &change, LIMIT)?;
     assert_eq!(new.digest, Digest::sha256(&new.bytes));
     Ok(String::from_utf8(new.bytes.to_vec()).unwrap())
 }
@@ -87,7 +87,7 @@ fn refusals() {
 
 #[test]
 fn images_and_others() {
-    let is_image = |text: &str| read(Doc::new(text.as_bytes(), LIMIT).unwrap()).unwrap().is_image;
+    let is_image = |text: &str| read(&Doc::new(text.as_bytes(), LIMIT).unwrap()).unwrap().is_image;
     assert!(is_image(&text(2, "")));
     assert!(is_image(&text(0, r#","artifactType":"""#)));
     assert!(!is_image(&text(1, r#","artifactType":"application/vnd.example""#)));

@@ -2,12 +2,14 @@ use super::*;
 use crate::body::bounded;
 use crate::config::{Proxy, Registry};
 use crate::oci::Code;
+use crate::pull::Fetch;
 use crate::upstream::script::{
     Script, alice, anonymous, answer, blob, fetch, latest, limits, listed, only, text,
 };
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -15,12 +17,19 @@ use tower::ServiceExt as _;
 
 mod tls;
 
+/// The whole stack for `registries`.
+fn whole(config: &config::Upstream, registries: &Registries) -> Upstream {
+    upstream(config, http(config, registries))
+}
+
 /// A blob GET at the only registry of `registries`.
 async fn pull(
     config: &config::Upstream,
     registries: &Arc<Registries>,
 ) -> Result<http::Response<crate::body::Body>, crate::error::Error> {
-    upstream(config, registries.clone()).oneshot(fetch(&only(registries), blob())).await
+    let registry = only(registries);
+    let fetch = Fetch { redirects: registry.redirects(), ..fetch(&registry, blob()) };
+    whole(config, registries).oneshot(fetch).await
 }
 
 fn port_of(script: &Script) -> u16 {
@@ -75,13 +84,29 @@ async fn a_redirect_to_a_private_address_is_refused_at_dial() {
 }
 
 #[tokio::test]
+async fn who_is_redirected_to_speaks_not_for_the_registry() {
+    let cdn = Script::start(|_| answer(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
+    let port = port_of(&cdn);
+    let registry =
+        Script::start(move |_| answer(307, &[("location", &*format!("http://127.0.0.1:{port}/"))], "")).await;
+    let registries = registry.registry(Registry { credentials: Some(alice()), ..Default::default() });
+    let service = whole(&limits(), &registries);
+    for asked in 1..=2 {
+        let refused = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Denied);
+        assert_eq!((registry.seen().len(), cdn.seen().len()), (asked, asked));
+    }
+    assert!(registry.seen().iter().chain(&cdn.seen()).all(|seen| seen.authorization().is_empty()));
+}
+
+#[tokio::test]
 async fn an_unlisted_registry_at_a_private_address_is_refused() {
     let script = Script::start(|_| answer(200, &[], "")).await;
     let registries = Arc::new(Registries::new(&config::Registries::default()));
     for host in ["127.0.0.1", "localhost"] {
         let host = format!("{host}:{}", port_of(&script)).parse().unwrap();
         let registry = registries.find(&host).unwrap();
-        let outcome = upstream(&limits(), registries.clone()).oneshot(fetch(&registry, latest())).await;
+        let outcome = whole(&limits(), &registries).oneshot(fetch(&registry, latest())).await;
         assert_eq!(outcome.unwrap_err().code(), Code::Denied);
     }
     assert!(script.lines().is_empty());
@@ -103,7 +128,7 @@ async fn redirects_are_handed_out_and_never_go_in_circles() {
     );
     assert_eq!(response.headers()["location"], "https://cdn.example/x?sig=1");
     assert_eq!(text(response).await, "");
-    let circle = upstream(&limits(), registries.clone()).oneshot(fetch(&only(&registries), latest())).await;
+    let circle = whole(&limits(), &registries).oneshot(fetch(&only(&registries), latest())).await;
     assert_eq!(circle.unwrap_err().status(), 502);
 }
 
@@ -172,7 +197,7 @@ async fn heads_of_64_kib_are_read() {
 async fn a_connection_that_closes_at_reuse_is_replaced() {
     let (address, task) = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nblob", Then::Close).await;
     let registries = listed(&address.to_string(), Registry::default());
-    let service = upstream(&limits(), registries.clone());
+    let service = whole(&limits(), &registries);
     for _ in 0..300 {
         let response = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap();
         assert_eq!(text(response).await, "blob");
@@ -203,7 +228,7 @@ async fn a_forward_proxy_is_tunnelled_through() {
         ..Default::default()
     };
     let registries = listed("registry.example", policy);
-    let service = upstream(&limits(), registries.clone());
+    let service = whole(&limits(), &registries);
     let response = service.clone().oneshot(fetch(&only(&registries), blob())).await.unwrap();
     assert_eq!(text(response).await, "blob");
     drop(service);
@@ -236,9 +261,40 @@ async fn behind_a_proxy_names_are_guarded() {
         listed: false,
         policy: Registry::default(),
     });
-    let error = upstream(&config, registries).oneshot(fetch(&unlisted, blob())).await.unwrap_err();
+    let error = whole(&config, &registries).oneshot(fetch(&unlisted, blob())).await.unwrap_err();
     assert_eq!(error.code(), Code::Denied);
     task.abort();
+}
+
+#[tokio::test]
+async fn a_forward_proxy_that_refuses_is_not_asked_again() {
+    for (answer, attempts) in [
+        (&b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"[..], 1),
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", 1),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", 3),
+        (b"garbage\r\n\r\n", 3),
+    ] {
+        let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let policy = Registry {
+            proxy: Some(format!("http://{}", proxy.local_addr().unwrap()).parse().unwrap()),
+            ..Default::default()
+        };
+        let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = asked.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((mut client, _)) = proxy.accept().await {
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let mut head = [0; 4096];
+                _ = client.read(&mut head).await;
+                _ = client.write_all(answer).await;
+            }
+        });
+        let error = pull(&limits(), &listed("registry.example", policy)).await.unwrap_err();
+        assert_eq!((error.status().as_u16(), error.code()), (502, Code::Unavailable));
+        let said = String::from_utf8_lossy(answer).into_owned();
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), attempts, "{said}");
+        task.abort();
+    }
 }
 
 #[tokio::test]
@@ -261,6 +317,22 @@ async fn layers_come_from_where_they_may() {
 }
 
 #[tokio::test]
+async fn layers_have_a_pool_of_permits() {
+    let script = Script::start(|_| answer(200, &[], "layer")).await;
+    let config = config::Upstream { max_requests: 1, ..limits() };
+    let service = remote(&config, Private::Allowed);
+    let get = async || {
+        let request = Request::get(format!("http://{}/layer", script.address)).body(Empty::<Bytes>::new());
+        service.clone().oneshot(request.unwrap()).await
+    };
+    let held = get().await.unwrap();
+    let refused = get().await.unwrap_err();
+    assert_eq!((refused.status().as_u16(), refused.retry_after().is_some()), (503, true));
+    assert_eq!(text(held).await, "layer");
+    assert_eq!(text(get().await.unwrap()).await, "layer");
+}
+
+#[tokio::test]
 async fn credentials_are_tried() {
     let basic = Script::start(|seen| match seen.authorization() {
         "Basic YWxpY2U6czNjcmV0" => answer(200, &[], ""),
@@ -268,7 +340,7 @@ async fn credentials_are_tried() {
     })
     .await;
     let registries = basic.registry(Registry::default());
-    let login = login(&limits(), &registries);
+    let login = login(http(&limits(), &registries));
     let wrong = || crate::auth::Credentials { username: "nope".into(), ..alice() };
     assert!(login.accepts(&only(&registries), alice()).await.unwrap());
     assert!(!login.accepts(&only(&registries), wrong()).await.unwrap());
@@ -284,13 +356,13 @@ async fn credentials_are_tried() {
     })
     .await;
     let registries = bearer.registry(Registry::default());
-    let login = super::login(&limits(), &registries);
+    let login = super::login(http(&limits(), &registries));
     assert!(login.accepts(&only(&registries), alice()).await.unwrap());
     assert!(!login.accepts(&only(&registries), wrong()).await.unwrap());
 
     let unlisted = Registries::new(&config::Registries::default());
     let registry = unlisted.find(&basic.address.to_string().parse().unwrap()).unwrap();
-    let error = super::login(&limits(), &unlisted).accepts(&registry, alice()).await.unwrap_err();
+    let error = super::login(http(&limits(), &unlisted)).accepts(&registry, alice()).await.unwrap_err();
     assert_eq!(error.code(), Code::Denied);
 }
 
@@ -299,6 +371,6 @@ async fn anonymous_callers_are_refused_without_being_asked_for_a_password() {
     let basic = Script::start(|_| answer(401, &[("www-authenticate", "Basic realm=\"x\"")], "")).await;
     let registries = basic.registry(Registry { credentials: Some(alice()), ..Default::default() });
     let fetch = anonymous(fetch(&only(&registries), latest()));
-    let error = upstream(&limits(), registries).oneshot(fetch).await.unwrap_err();
+    let error = whole(&limits(), &registries).oneshot(fetch).await.unwrap_err();
     assert_eq!((error.code(), error.challenge()), (Code::Denied, None));
 }

@@ -1,18 +1,16 @@
 //! The layer that answers a registry's challenge. The innermost place that still knows *whose* credentials; below it
 //! there is plain HTTP.
 
-use super::challenge::pick;
+use super::challenge::{is_from, pick};
 use super::realm::Realm;
 use super::token;
 use super::tokens::{Action, Key, Tokens};
-use crate::auth::Access;
 use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Host};
-use crate::pull::{Fetch, Verb, What};
+use crate::pull::Fetch;
 use crate::upstream::outbound::Outbound;
-use crate::upstream::redirect::Redirects;
-use crate::upstream::{Endpoint, Failure, fault, request};
+use crate::upstream::{Endpoint, Failure, Redirects, fault, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use moka::future::Cache;
 use std::pin::Pin;
@@ -26,7 +24,8 @@ use tower::{Layer, Service, ServiceExt as _};
 pub struct AuthLayer(Arc<Shared>);
 
 /// Sends a [`Fetch`] with what its registry wants to see. The first request to a registry goes out bare; its
-/// challenge is remembered, so that later ones carry their token at once. A 401 leads to exactly one more try.
+/// challenge is remembered, so that later ones carry their token at once. A 401 leads to exactly one more try. A
+/// challenge that can no longer be answered is forgotten, and the registry asked what it wants instead.
 #[derive(Clone, Debug)]
 pub struct Auth<S> {
     inner: S,
@@ -35,7 +34,7 @@ pub struct Auth<S> {
 
 #[derive(Debug)]
 struct Shared {
-    /// What each registry last challenged with.
+    /// What each registry last challenged with; only what could be answered.
     challenges: Cache<Host, Challenge>,
     tokens: Tokens,
 }
@@ -96,15 +95,24 @@ where
 {
     async fn run(self) -> Result<Response<Body>, Failure> {
         let host = &self.fetch.registry.host;
-        if !is_for(&self.fetch.access, host) {
+        let access = &self.fetch.access;
+        // A mistake above must not send credentials to another registry.
+        if access.credentials().is_some() && !access.is_for(host) {
             return Err(Failure::Final(Error::internal("credentials of another registry")));
         }
-        let presented = match self.shared.challenges.get(host).await {
-            Some(challenge) => self.answer(&challenge, None).await?,
-            None => None,
+        let known = self.shared.challenges.get(host).await;
+        let (presented, failure) = match &known {
+            None => (None, None),
+            Some(challenge) => match self.answer(challenge, None).await {
+                Ok(presented) => (presented, None),
+                Err(failure) => {
+                    self.shared.challenges.invalidate(host).await;
+                    (None, Some(failure))
+                }
+            },
         };
         let response = self.send(presented.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
+        if response.status() != StatusCode::UNAUTHORIZED || !is_from(self.base()?, &response) {
             return Ok(response);
         }
         let challenge = match pick(response.headers()) {
@@ -114,8 +122,13 @@ where
                 None => return Ok(response),
             },
         };
-        self.shared.challenges.insert(host.clone(), challenge.clone()).await;
-        match self.answer(&challenge, presented.as_ref()).await? {
+        match failure {
+            Some(failure) if known.as_ref() == Some(&challenge) => return Err(failure),
+            _ => {}
+        }
+        let answer = self.answer(&challenge, presented.as_ref()).await?;
+        self.shared.challenges.insert(host.clone(), challenge).await;
+        match answer {
             Some(answer) if Some(&answer) != presented.as_ref() => self.send(Some(answer)).await,
             _ => Ok(response),
         }
@@ -127,8 +140,7 @@ where
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         let registry = self.fetch.registry.clone();
-        let blob = matches!((&self.fetch.what, self.fetch.verb), (What::Blob(_), Verb::Get));
-        let redirects = if blob && registry.policy.redirect { Redirects::HandOut } else { Redirects::Follow };
+        let redirects = self.fetch.redirects;
         self.inner.clone().oneshot(Outbound { registry, redirects, request }).await
     }
 
@@ -138,7 +150,8 @@ where
         let registry = self.fetch.registry.clone();
         let outbound = Outbound { registry, redirects: Redirects::Follow, request };
         let response = self.inner.clone().oneshot(outbound).await?;
-        Ok(pick(response.headers()).filter(|_| response.status() == StatusCode::UNAUTHORIZED))
+        let challenged = response.status() == StatusCode::UNAUTHORIZED && is_from(self.base()?, &response);
+        Ok(pick(response.headers()).filter(|_| challenged))
     }
 
     /// What to answer `challenge` with, where `stale` was not good enough; `None` when there is nothing.
@@ -163,7 +176,8 @@ where
             action: Action::Pull,
         };
         let fetch = async {
-            let ask = token::ask(registry, &realm, service.as_deref(), Some(repository), access)?;
+            let credentials = access.credentials().map(|known| &**known);
+            let ask = token::ask(registry, &realm, service.as_deref(), Some(repository), credentials)?;
             let response = self.inner.clone().oneshot(ask).await?;
             token::read(registry, response).await
         };
@@ -180,12 +194,6 @@ where
             Endpoint::Layout(_) => Err(Failure::Final(Error::internal("a layout is not spoken to in HTTP"))),
         }
     }
-}
-
-/// Were these credentials given for this registry? A mistake above must not send them to another.
-fn is_for(access: &Access, host: &Host) -> bool {
-    let named = || access.id().as_str().strip_prefix(host.as_str()).is_some_and(|rest| rest.starts_with('/'));
-    access.credentials().is_none() || named()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Are these credentials good?
 
-use super::challenge::pick;
+use super::challenge::{is_from, pick};
 use super::realm::Realm;
 use super::token;
 use crate::auth::Credentials;
@@ -8,8 +8,7 @@ use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code};
 use crate::upstream::outbound::{Http, Outbound};
-use crate::upstream::redirect::Redirects;
-use crate::upstream::{Endpoint, Failure, Registry, request};
+use crate::upstream::{Endpoint, Failure, Redirects, Registry, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 use tower::ServiceExt as _;
@@ -36,14 +35,14 @@ impl Login {
         let Endpoint::Http(base) = &registry.endpoint else { return Ok(true) };
         let ping = request::ping(base);
         let response = self.get(registry, &ping, None).await?;
-        match (response.status(), pick(response.headers())) {
+        let challenge = pick(response.headers()).filter(|_| is_from(base, &response));
+        match (response.status(), challenge) {
             (StatusCode::UNAUTHORIZED, Some(Challenge::Bearer { realm, service, .. })) => {
                 let realm = Realm::new(&realm, registry).map_err(|why| {
                     let message = format!("registry '{}': {why}", registry.host);
                     Failure::Final(Error::new(Code::Denied, Side::Upstream, message))
                 })?;
-                let access = registry.access_of(credentials);
-                let ask = token::ask(registry, &realm, service.as_deref(), None, &access)?;
+                let ask = token::ask(registry, &realm, service.as_deref(), None, Some(&credentials))?;
                 let response = self.0.clone().oneshot(ask).await?;
                 verdict(registry, response.status())
             }

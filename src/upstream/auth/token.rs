@@ -1,13 +1,12 @@
 //! One token request and its answer (the Docker token specification).
 
 use super::realm::Realm;
-use crate::auth::Access;
+use crate::auth::Credentials;
 use crate::body::{Body, bounded};
 use crate::error::Error;
 use crate::oci::{Code, Repository};
 use crate::upstream::outbound::Outbound;
-use crate::upstream::redirect::Redirects;
-use crate::upstream::{Failure, Registry, fault, request};
+use crate::upstream::{Failure, Redirects, Registry, fault, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +14,8 @@ use url::Url;
 
 /// Bytes of a token answer that are read.
 const LIMIT: usize = 64 * 1024;
-/// A token without `expires_in` lives as long, and one that claims to live shorter is tried as long: a 401 renews it.
-const SHORTEST: Duration = Duration::from_secs(60);
+/// How long a token lives that does not say so, or that says nonsense.
+const UNSTATED: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// A token as it is presented.
@@ -34,10 +33,10 @@ pub(crate) fn ask(
     realm: &Realm,
     service: Option<&str>,
     repository: Option<&Repository>,
-    access: &Access,
+    credentials: Option<&Credentials>,
 ) -> Result<Outbound, Failure> {
     let mut request = request::plain(Method::GET, &url(&realm.url, service, repository))?;
-    if let Some(credentials) = access.credentials() {
+    if let Some(credentials) = credentials {
         if !realm.confidant {
             return Err(Failure::Final(Error::new(
                 Code::Denied,
@@ -68,7 +67,11 @@ pub(crate) async fn read(registry: &Registry, response: Response<Body>) -> Resul
         return Ok(None);
     }
     if !status.is_success() {
-        return Err(Failure::Transient(broken(&format!("answered {}", status.as_u16()))));
+        let error = broken(&format!("answered {}", status.as_u16()));
+        return Err(Failure::Transient(match fault::retry_after(response.headers()) {
+            Some(after) => error.with_retry_after(after),
+            None => error,
+        }));
     }
     let body = bounded(response.into_body(), LIMIT).await.map_err(Failure::Transient)?;
     parse(&body).map(Some).map_err(|what| Failure::Final(broken(what)))
@@ -101,9 +104,9 @@ fn parse(body: &[u8]) -> Result<Token, &'static str> {
         None => None,
     };
     let claimed = seconds.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
-    let claimed = claimed.map_or(SHORTEST, |seconds| Duration::from_secs_f64(seconds.min(86_400.0)));
+    let claimed = claimed.map_or(UNSTATED, |seconds| Duration::from_secs_f64(seconds.min(86_400.0)));
     // A margin for clocks that run apart and for the time the answer was under way.
-    Ok(Token { header, life: claimed.clamp(SHORTEST, LONGEST).mul_f64(0.9) })
+    Ok(Token { header, life: claimed.min(LONGEST).mul_f64(0.9) })
 }
 
 #[cfg(test)]
@@ -122,6 +125,7 @@ mod tests {
         check(r#"{"access_token":"b"}"#, "b", 54);
         check(r#"{"token":"a","access_token":"b","expires_in":300}"#, "a", 270);
         check(r#"{"token":"","access_token":"b","expires_in":"300"}"#, "b", 270);
+        check(r#"{"token":"a","expires_in":10}"#, "a", 9);
         check(r#"{"token":"a","expires_in":0}"#, "a", 54);
         check(r#"{"token":"a","expires_in":-5,"issued_at":"2099-01-01T00:00:00Z"}"#, "a", 54);
         check(r#"{"token":"a","expires_in":1e300}"#, "a", 3240);

@@ -31,11 +31,49 @@ async fn each_refusal_has_its_code() {
     check(latest(), 403, (403, Code::Denied)).await;
     check(latest(), 429, (429, Code::TooManyRequests)).await;
     check(latest(), 400, (400, Code::ManifestInvalid)).await;
-    check(latest(), 405, (405, Code::Unsupported)).await;
+    check(latest(), 405, (502, Code::Unavailable)).await;
+    let referrers =
+        What::Referrers { subject: Digest::sha256("x"), artifact_type: None, skip: 0, more: vec![] };
+    check(referrers, 405, (405, Code::Unsupported)).await;
     check(latest(), 418, (502, Code::Unavailable)).await;
     check(latest(), 500, (502, Code::Unavailable)).await;
     check(blob(), 503, (502, Code::Unavailable)).await;
     check(blob(), 302, (502, Code::Unavailable)).await;
+}
+
+#[tokio::test]
+async fn the_registrys_own_code_is_kept() {
+    let check = async |status, code: &str, want: (u16, Code)| {
+        let envelope = format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#);
+        let (got, kept, message) = error(latest(), status, &envelope).await;
+        assert_eq!((got, kept), want, "{status} {code}");
+        assert!(message.ends_with(": no"), "{message}");
+    };
+    check(400, "DIGEST_INVALID", (400, Code::DigestInvalid)).await;
+    check(400, "UNSUPPORTED", (400, Code::Unsupported)).await;
+    check(400, "TAG_INVALID", (400, Code::ManifestInvalid)).await;
+    check(400, "UNAUTHORIZED", (400, Code::ManifestInvalid)).await;
+    check(422, "NAME_INVALID", (422, Code::NameInvalid)).await;
+    check(422, "VALIDATION_ERROR", (502, Code::Unavailable)).await;
+    // These are not upstream's to say: who may do what, what is here, and what can be asked.
+    check(401, "NAME_INVALID", (403, Code::Denied)).await;
+    check(404, "NAME_UNKNOWN", (404, Code::ManifestUnknown)).await;
+    check(405, "UNSUPPORTED", (502, Code::Unavailable)).await;
+    check(503, "NAME_INVALID", (502, Code::Unavailable)).await;
+}
+
+#[tokio::test]
+async fn a_head_may_be_refused_for_itself() {
+    for (status, lacks) in [(400, true), (403, true), (405, true), (501, true), (404, false), (502, false)] {
+        let get = fetch(&hub(), latest());
+        let head = Fetch { verb: Verb::Head, ..get.clone() };
+        assert_eq!(
+            lacks_head(&judge(&head, response(status, &[], "")).await.unwrap_err()),
+            lacks,
+            "{status}"
+        );
+        assert!(!lacks_head(&judge(&get, response(status, &[], "")).await.unwrap_err()));
+    }
 }
 
 #[tokio::test]
@@ -88,7 +126,8 @@ async fn good_answers_pass() {
     let headers = [("connection", "close"), ("set-cookie", "a=b"), ("etag", "\"x\"")];
     let good = judge(&fetch, response(206, &headers, "ab")).await.unwrap();
     assert_eq!((good.status().as_u16(), good.headers().len()), (206, 1));
-    assert_eq!(judge(&fetch, response(304, &[], "")).await.unwrap().status(), 304);
+    // Nobody asked whether it had changed.
+    assert_eq!(judge(&fetch, response(304, &[], "")).await.unwrap_err().status(), 502);
     let headers = [("content-length", "9999"), ("content-range", "bytes */5")];
     let range = judge(&fetch, response(416, &headers, "short")).await.unwrap();
     assert_eq!((range.headers().len(), range.body().as_full().is_none()), (1, true));
@@ -107,10 +146,11 @@ async fn an_encoding_is_refused() {
 async fn redirects_are_handed_out_where_the_policy_says_so() {
     let registry = only(&listed("quay.io", config::Registry { redirect: true, ..Default::default() }));
     let to = [("location", "https://cdn/x")];
-    assert_eq!(judge(&fetch(&registry, blob()), response(307, &to, "")).await.unwrap().status(), 307);
-    let manifest = judge(&fetch(&registry, latest()), response(307, &to, "")).await;
-    assert_eq!(manifest.unwrap_err().status(), 502);
-    assert_eq!(judge(&fetch(&registry, blob()), response(307, &[], "")).await.unwrap_err().status(), 502);
+    let own = fetch(&registry, blob());
+    assert_eq!(judge(&own, response(307, &to, "")).await.unwrap_err().status(), 502);
+    let clients = Fetch { redirects: registry.redirects(), ..own };
+    assert_eq!(judge(&clients, response(307, &to, "")).await.unwrap().status(), 307);
+    assert_eq!(judge(&clients, response(307, &[], "")).await.unwrap_err().status(), 502);
 }
 
 #[test]

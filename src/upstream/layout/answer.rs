@@ -73,17 +73,12 @@ fn head(
     size: u64,
 ) -> (http::response::Parts, Option<std::ops::Range<u64>>) {
     let etag = headers::etag_value(digest);
-    let asked = &fetch.headers;
-    let spans = Spans::of(asked.get(header::RANGE), asked.get(header::IF_RANGE), &etag, size);
+    let spans = Spans::of(fetch.headers.get(header::RANGE), None, &etag, size);
     let (mut parts, ()) = Response::new(()).into_parts();
     let fields = &mut parts.headers;
     fields.insert(headers::CONTENT_DIGEST, headers::digest_value(digest));
-    fields.insert(header::ETAG, etag.clone());
+    fields.insert(header::ETAG, etag);
     fields.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if known(asked, &etag) {
-        parts.status = StatusCode::NOT_MODIFIED;
-        return (parts, None);
-    }
     let (status, span) = match (spans, fetch.verb) {
         (Spans::Unsatisfiable, Verb::Get) => {
             fields.insert(header::CONTENT_RANGE, unsatisfied(size));
@@ -101,15 +96,4 @@ fn head(
     fields.insert(header::CONTENT_LENGTH, HeaderValue::from(span.end - span.start));
     parts.status = status;
     (parts, (fetch.verb == Verb::Get).then_some(span))
-}
-
-/// Does `If-None-Match` name this version? Comparison is weak (RFC 9110, 13.1.2).
-fn known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
-    let etag = etag.as_bytes();
-    asked.get_all(header::IF_NONE_MATCH).iter().any(|line| {
-        line.as_bytes()
-            .split(|&byte| byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|candidate| candidate == b"*" || candidate.strip_prefix(b"W/").unwrap_or(candidate) == etag)
-    })
 }

@@ -4,9 +4,7 @@ use super::index::{Layout, fault, read_bounded};
 use crate::error::Error;
 use crate::oci::{Digest, MediaType};
 use serde_json::Value;
-
-/// Referrers that are told of one manifest.
-const REFERRERS: usize = 1000;
+use std::collections::HashSet;
 
 /// A manifest or index.
 pub(super) struct Document {
@@ -43,12 +41,16 @@ pub(super) async fn referrers(
     artifact_type: Option<&str>,
 ) -> Result<Vec<Value>, Error> {
     let mut found: Vec<Value> = Vec::new();
+    let mut seen = HashSet::new();
     for entry in layout.entries() {
+        if !seen.insert(entry.digest) {
+            continue;
+        }
         let media = entry.media_type.as_deref().map(MediaType::parse);
         let Some(document) = read(layout, entry.digest, media).await? else { continue };
         let Some(descriptor) = refers(&document, subject) else { continue };
         let wanted = artifact_type.is_none_or(|kind| descriptor["artifactType"] == kind);
-        if wanted && !found.contains(&descriptor) && found.len() < REFERRERS {
+        if wanted {
             found.push(descriptor);
         }
     }

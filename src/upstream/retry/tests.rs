@@ -78,6 +78,18 @@ async fn waits_as_long_as_it_is_asked_within_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_who_are_told_the_same_time_do_not_all_come_then() {
+    let config = config::Upstream { retry_delay: Duration::from_secs(1), ..limits() };
+    let again = Again::new(&config);
+    let asked = Duration::from_secs(4);
+    let delays: Vec<Duration> = (0..50)
+        .map(|_| again.clone().decide("quay", Verdict::Promising(Some(asked))).expect("it is worth a try"))
+        .collect();
+    assert!(delays.iter().all(|delay| *delay >= asked && *delay <= asked + Duration::from_millis(500)));
+    assert!(delays.iter().any(|delay| *delay != delays[0]), "{delays:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_outage_spends_the_budget_of_one_peer() {
     let mut again = Again::new(&limits());
     // Ten a second for ten seconds are in reserve.
@@ -86,4 +98,20 @@ async fn an_outage_spends_the_budget_of_one_peer() {
     }
     assert!(again.decide("quay", Verdict::Promising(None)).is_none());
     assert!(again.decide("ghcr", Verdict::Promising(None)).is_some());
+}
+
+#[test]
+fn each_listed_registry_is_a_peer() {
+    use crate::upstream::Registries;
+    use crate::upstream::script::latest;
+    let mut config = config::Registries::default();
+    let host = |name: &str| name.parse::<crate::oci::Host>().unwrap();
+    config.listed.insert(host("a.example"), config::Registry::default());
+    config.listed.insert(host("b.example"), config::Registry::default());
+    let registries = Registries::new(&config);
+    let peer = |name| {
+        crate::upstream::script::fetch(&registries.find(&host(name)).unwrap(), latest()).peer().to_string()
+    };
+    assert_ne!(peer("a.example"), peer("b.example"));
+    assert_eq!(peer("c.example"), peer("d.example"));
 }

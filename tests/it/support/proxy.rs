@@ -2,7 +2,7 @@
 
 use super::{TinyLayer, Upstream};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -47,9 +47,19 @@ impl Proxy {
 
     /// The same with a default layer.
     pub async fn augmenting(upstream: &Upstream, layer: &TinyLayer, entrypoint: &[&str]) -> Proxy {
+        Proxy::augmenting_with(upstream, layer, entrypoint, "").await
+    }
+
+    /// The same with a default layer and more keys of `wave`.
+    pub async fn augmenting_with(
+        upstream: &Upstream,
+        layer: &TinyLayer,
+        entrypoint: &[&str],
+        wave: &str,
+    ) -> Proxy {
         let dir = scratch();
         let path = layer.write(dir.path(), entrypoint);
-        let text = text(upstream.address, "", "", &dir)
+        let text = text(upstream.address, "", wave, &dir)
             .replace("layer-path: none", &format!("layer-path: {}", path.display()));
         Proxy::run(text, dir).await
     }
@@ -62,9 +72,23 @@ impl Proxy {
 
     /// Stops it and starts it again on the same data.
     pub async fn restart(self) -> Proxy {
+        self.restart_with(|config| config).await
+    }
+
+    /// The same with another configuration.
+    pub async fn restart_with(self, change: impl FnOnce(String) -> String) -> Proxy {
         self.stop.send(()).expect("it runs");
         tokio::time::timeout(Duration::from_secs(20), self.task).await.expect("it drains").expect("it ends");
-        Proxy::run(self.config, self.dir).await
+        Proxy::run(change(self.config), self.dir).await
+    }
+
+    /// Packs another default layer over the one it was started with, as `wave pack` does: each file is replaced.
+    pub fn repack(&self, layer: &TinyLayer, entrypoint: &[&str]) {
+        let new = scratch_in(self.dir.path());
+        layer.write(new.path(), entrypoint);
+        for name in ["layer.tar.gzip", "layer.json"] {
+            std::fs::rename(new.path().join(name), self.dir.path().join(name)).expect("one file system");
+        }
     }
 
     /// A URL on the public listener.
@@ -75,6 +99,11 @@ impl Proxy {
     /// Where its configuration, its data and its default layer are.
     pub fn folder(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
     }
 
     /// A URL on the admin listener.
@@ -102,7 +131,11 @@ fn scratch() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
-fn write(dir: &TempDir, config: &str) -> std::path::PathBuf {
+fn scratch_in(dir: &std::path::Path) -> TempDir {
+    tempfile::tempdir_in(dir).expect("a scratch folder")
+}
+
+fn write(dir: &TempDir, config: &str) -> PathBuf {
     let path = dir.path().join("config.yml");
     std::fs::write(&path, config).expect("a scratch folder takes it");
     path

@@ -1,7 +1,7 @@
 //! Layers behind URLs and in registries, over loopback.
 
 use super::*;
-use crate::inject::scratch::gzip;
+use crate::inject::testing::gzip;
 use crate::oci::{Compression, Digest};
 use crate::upstream::script::{Script, answer, limits};
 use crate::{config, stack};
@@ -181,12 +181,13 @@ async fn blobs_of_registries_use_their_own_access() {
         let header = HeaderValue::from_str(seen.last().unwrap().authorization()).unwrap();
         crate::auth::basic(&header).map(|credentials| credentials.username)
     };
-    let callers = Access::with(&host, credentials("caller"));
+    let key = crate::auth::AccessKey::new(&[0; 32]);
+    let callers = Access::caller(&host, credentials("caller"), &key);
     assert_eq!(used(callers.clone(), true).await.as_deref(), Some("caller"));
     assert_eq!(used(callers, false).await.as_deref(), Some("caller"));
     // Credentials of another registry stay there, also of one whose name begins alike.
     let longer = format!("{host}0").parse().unwrap_or_else(|_| "other.example".parse().unwrap());
-    for foreign in [Access::anonymous(), Access::with(&longer, credentials("foreign"))] {
+    for foreign in [Access::anonymous(), Access::caller(&longer, credentials("foreign"), &key)] {
         assert_eq!(used(foreign.clone(), true).await.as_deref(), Some("operator"));
         assert_eq!(used(foreign, false).await, None);
     }
@@ -219,10 +220,12 @@ async fn a_source_that_breaks_off_breaks_the_body() {
     });
     let registries = Arc::new(Registries::new(&config::Registries::default()));
     let injector = Injector::open(Parts {
-        upstream: stack::upstream(&limits(), registries.clone()),
+        upstream: stack::upstream(&limits(), stack::http(&limits(), &registries)),
         remote: tower::util::BoxCloneSyncService::new(remote),
         registries,
         data_dir: scratch.path().join("data"),
+        kept: Kept::open(scratch.path().join("data/default")).unwrap(),
+        max_bytes: 0,
         private: Private::Refused,
         measures: Measures::new(),
     })

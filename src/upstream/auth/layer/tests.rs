@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::BoxError;
+use crate::pull::Verb;
 use crate::upstream::script::{alice, anonymous, blob, fetch, hub, latest, listed, only};
 use crate::{config, upstream::Registry};
 use http::Request;
@@ -178,15 +179,57 @@ async fn a_bare_401_leads_to_the_support_check() {
 #[tokio::test]
 async fn a_token_server_that_refuses() {
     let (mut service, mut handle) = stack();
-    let known = tokio::spawn(service.call(fetch(&with_alice("quay.io"), latest())));
-    next(&mut handle, 401, Some(r#"Bearer realm="https://quay.io/v2/auth""#), "").await;
+    let quay = Some(r#"Bearer realm="https://quay.io/v2/auth""#);
+    let refused = tokio::spawn(service.call(fetch(&with_alice("quay.io"), latest())));
+    next(&mut handle, 401, quay, "").await;
     next(&mut handle, 401, None, "").await;
-    assert_eq!(known.await.unwrap().unwrap_err().error().code(), Code::Denied);
+    assert_eq!(refused.await.unwrap().unwrap_err().error().code(), Code::Denied);
 
-    let nobody = tokio::spawn(service.call(anonymous(fetch(&with_alice("quay.io"), latest()))));
+    let known = tokio::spawn(service.call(anonymous(fetch(&with_alice("quay.io"), latest()))));
+    next(&mut handle, 401, quay, "").await;
+    next(&mut handle, 200, None, GRANT).await;
+    next(&mut handle, 200, None, "").await;
+    known.await.unwrap().unwrap();
+    let other = Fetch { repository: "library/y".parse().unwrap(), ..fetch(&with_alice("quay.io"), latest()) };
+    let nobody = tokio::spawn(service.call(anonymous(other)));
     next(&mut handle, 403, None, "").await;
     assert_eq!(presented(&next(&mut handle, 200, None, "public").await), "");
     assert_eq!(nobody.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_challenge_that_cannot_be_answered_is_asked_for_again() {
+    let (mut service, mut handle) = stack();
+    let known = tokio::spawn(service.call(fetch(&hub(), latest())));
+    next(&mut handle, 401, Some(HUB), "").await;
+    next(&mut handle, 200, None, r#"{"token":"t1"}"#).await;
+    next(&mut handle, 200, None, "").await;
+    known.await.unwrap().unwrap();
+
+    // Another repository, so another token, which cannot be had where the last one was.
+    let other = || Fetch { repository: "library/y".parse().unwrap(), ..fetch(&hub(), latest()) };
+    let moved = tokio::spawn(service.call(other()));
+    assert_eq!(next(&mut handle, 200, None, "<html>").await.uri().host(), Some("auth.docker.io"));
+    assert_eq!(
+        presented(&next(&mut handle, 401, Some(r#"Bearer realm="https://new.docker.io/t""#), "").await),
+        ""
+    );
+    assert_eq!(next(&mut handle, 200, None, GRANT).await.uri().host(), Some("new.docker.io"));
+    assert_eq!(presented(&next(&mut handle, 200, None, "").await), "Bearer t1");
+    assert_eq!(moved.await.unwrap().unwrap().status(), 200);
+
+    // The new challenge is the one that is kept.
+    let kept = tokio::spawn(service.call(Fetch { repository: "library/z".parse().unwrap(), ..other() }));
+    assert_eq!(next(&mut handle, 503, None, "").await.uri().host(), Some("new.docker.io"));
+    // The registry still says the same, with a scope of this repository: then the first failure stands.
+    let same = r#"Bearer realm="https://new.docker.io/t",scope="repository:library/z:pull""#;
+    assert_eq!(presented(&next(&mut handle, 401, Some(same), "").await), "");
+    assert!(matches!(kept.await.unwrap().unwrap_err(), Failure::Transient(_)));
+
+    // What could not be answered is not kept: the next request goes out bare.
+    let bare = tokio::spawn(service.call(other()));
+    assert_eq!(next(&mut handle, 200, None, "").await.uri().path(), "/v2/library/y/manifests/latest");
+    bare.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -203,6 +246,18 @@ async fn a_token_server_that_is_out_of_order() {
         assert_eq!(matches!(failure, Failure::Transient(_)), transient, "{status} {failure:?}");
         assert_eq!(failure.error().status().as_u16(), if status == 429 { 429 } else { 502 });
     }
+}
+
+#[tokio::test]
+async fn a_token_server_says_when_to_come_back() {
+    let (mut service, mut handle) = stack();
+    let pull = tokio::spawn(service.call(fetch(&hub(), latest())));
+    next(&mut handle, 401, Some(HUB), "").await;
+    let (_, answer) = handle.next_request().await.expect("a request");
+    let busy = Response::builder().status(503).header("retry-after", "7").body(Body::empty());
+    answer.send_response(busy.unwrap());
+    let Failure::Transient(error) = pull.await.unwrap().unwrap_err() else { panic!("it may recover") };
+    assert_eq!((error.status().as_u16(), error.retry_after()), (502, Some(Duration::from_secs(7))));
 }
 
 #[tokio::test]

@@ -1,46 +1,14 @@
-//! Parts of the tests of this folder: a folder that goes away, and small layers.
+//! Parts of the tests of this folder: small layers, and what serves them.
 
-use super::{Injector, Measures, Parts};
+use super::{Injector, Kept, Measures, Parts};
 use crate::grant::{Layer, Source};
 use crate::oci::{Compression, Digest};
+use crate::scratch::Scratch;
 use crate::stack;
 use crate::upstream::guard::Private;
 use crate::upstream::{Registries, script};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A folder of a test's own, removed when it goes out of scope.
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    pub(crate) fn new() -> Scratch {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("wave-inject-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).unwrap();
-        Scratch(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// Writes a file, with the folders above it.
-    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A tar with one file.
 pub(crate) fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
@@ -88,14 +56,19 @@ pub(crate) fn layer_of(name: &str, content: &[u8]) -> (Vec<u8>, Layer) {
     (bytes, layer)
 }
 
+/// What inline layers may take in the tests.
+pub(crate) const MAX_BYTES: u64 = 64 << 10;
+
 /// An injector over the real stacks towards other registries, with private addresses allowed for layers.
 pub(crate) fn injector(scratch: &Scratch, registries: Arc<Registries>, private: Private) -> Injector {
     let limits = script::limits();
     Injector::open(Parts {
-        upstream: stack::upstream(&limits, registries.clone()),
+        upstream: stack::upstream(&limits, stack::http(&limits, &registries)),
         remote: stack::remote(&limits, private),
         registries,
         data_dir: scratch.path().join("data"),
+        kept: Kept::open(scratch.path().join("data/default")).unwrap(),
+        max_bytes: MAX_BYTES,
         private,
         measures: Measures::new(),
     })

@@ -1,0 +1,100 @@
+//! The slow way to find members: `serde_json` walks one object, wanted values are borrowed slices of it, all others are
+//! skipped. It shares no parsing with the validating pass, which is compared with it in tests, fuzz targets and benches.
+
+use super::fields::{Fields, Member, Names, SPACE, Value, find};
+use super::refusal::Refusal;
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// The members of an object, as [`Value::object`] gives them.
+pub(super) fn object<'a, const N: usize>(
+    whole: Value<'a>,
+    wanted: [&'static str; N],
+    names: Names,
+) -> Result<Fields<'a, N>, Refusal> {
+    let text = whole.text();
+    if !text.starts_with('{') {
+        let other = serde_json::from_str::<&RawValue>(text).is_ok();
+        return Err(if other { Refusal::Object } else { Refusal::Syntax });
+    }
+    let mut refusal = None;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let fields = json.deserialize_map(Walk { wanted, names, whole, refusal: &mut refusal });
+    match (fields, refusal) {
+        (_, Some(refusal)) => Err(refusal),
+        (Ok(fields), None) if json.end().is_ok() => Ok(fields),
+        _ => Err(Refusal::Syntax),
+    }
+}
+
+/// The items of an array, as [`Value::array`] gives them.
+pub(super) fn array<'a>(whole: Value<'a>, name: &'static str) -> Result<Vec<Value<'a>>, Refusal> {
+    let items: Vec<&'a RawValue> = serde_json::from_str(whole.text()).map_err(|_| Refusal::Form(name))?;
+    Ok(items.into_iter().map(|item| whole.doc().slice(item.get())).collect())
+}
+
+/// Refuses arrays and objects nested too deep; exact for JSON, harmless for anything else.
+pub(super) fn depth(bytes: &[u8]) -> Result<(), Refusal> {
+    let (mut deepest, mut now) = (0usize, 0usize);
+    let mut rest = bytes.iter();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'{' | b'[' => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' => now = now.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = rest.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(rest.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    if deepest > super::DEPTH_LIMIT { Err(Refusal::Depth) } else { Ok(()) }
+}
+
+struct Walk<'a, 'w, const N: usize> {
+    wanted: [&'static str; N],
+    names: Names,
+    whole: Value<'a>,
+    refusal: &'w mut Option<Refusal>,
+}
+
+impl<'a, const N: usize> Visitor<'a> for Walk<'a, '_, N> {
+    type Value = Fields<'a, N>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields<'a, N>, A::Error> {
+        let mut fields = Fields { members: [None; N], whole: self.whole };
+        while let Some(name) = map.next_key::<&'a RawValue>()? {
+            let name = name.get().trim_matches(SPACE);
+            let name = &name[1..name.len() - 1];
+            let index = match find(name, &self.wanted, self.names) {
+                Ok(Some(index)) if fields.members[index].is_some() => Err(Refusal::Twice(self.wanted[index])),
+                other => other,
+            };
+            let index = index.map_err(|why| {
+                *self.refusal = Some(why);
+                serde::de::Error::custom("refused")
+            })?;
+            match index {
+                Some(index) => {
+                    let value = self.whole.doc().slice(map.next_value::<&'a RawValue>()?.get());
+                    fields.members[index] = Some(Member { value, name });
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(fields)
+    }
+}
