@@ -178,12 +178,12 @@ impl App {
 }
 
 /// Drops the layers of earlier starts that no image served before leads to.
-fn forget(kept: &Kept, state: &State, default: &Recipe) -> Result<(), StartError> {
-    if kept.digests().iter().all(|digest| default.layer(digest).is_some()) {
+fn forget(kept: &Kept, state: &State, recipe: &Recipe) -> Result<(), StartError> {
+    if kept.digests().iter().all(|digest| recipe.layer(digest).is_some()) {
         return Ok(());
     }
     let needed = state.file_layers().map_err(|error| StartError::at("state", error))?;
-    let forgotten = kept.retain(|digest| default.layer(digest).is_some() || needed.contains(digest));
+    let forgotten = kept.retain(|digest| recipe.layer(digest).is_some() || needed.contains(digest));
     forgotten.map_err(|error| StartError::at("kept layers", error))
 }
 

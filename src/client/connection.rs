@@ -51,8 +51,8 @@ pub(super) async fn send(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Bytes>, Failure> {
-    let (head, answer) = open(tls, method, url, headers, body).await?.into_parts();
-    let Answer { body, _driver } = answer;
+    // The driver has to live until the body has been read.
+    let (head, Answer { body, _driver }) = open(tls, method, url, headers, body).await?.into_parts();
     let failed = |why: &str| Failure::new(format!("cannot reach {}: {why}", host(url)));
     let body = crate::body::bounded(body, LIMIT).await.map_err(|error| failed(error.message()))?;
     Ok(Response::from_parts(head, body))

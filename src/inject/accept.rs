@@ -141,8 +141,9 @@ pub(super) fn digest(which: &str, text: Option<String>) -> Result<Digest, String
 fn by_media_type(text: &str) -> Result<Compression, String> {
     let kinds = [Compression::None, Compression::Gzip, Compression::Zstd];
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let named =
-        |kind: &Compression| [Family::Oci, Family::Docker].iter().any(|f| f.layer(*kind) == Some(&*essence));
+    let named = |kind: &Compression| {
+        [Family::Oci, Family::Docker].iter().any(|family| family.layer(*kind) == Some(&*essence))
+    };
     let found = kinds.into_iter().find(named);
     found.ok_or_else(|| format!("Unsupported layer media type -- offending value: {}", location::shown(text)))
 }

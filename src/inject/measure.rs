@@ -30,7 +30,7 @@ pub fn bytes(content: &[u8]) -> Result<Measured, Refusal> {
     measure(&mut Tap::new(content), decode::inline_limit(content.len() as u64))
 }
 
-/// Measures the layer in a file. Blocks as [`bytes`] does. The outer error is that of reading.
+/// Measures the layer in a file. Blocks as [`bytes()`] does. The outer error is that of reading.
 pub fn file(path: &Path) -> io::Result<Result<Measured, Refusal>> {
     let file = File::open(path)?;
     let limit = decode::limit(file.metadata()?.len());

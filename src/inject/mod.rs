@@ -1,7 +1,8 @@
 //! The layers we add to images: where their bytes come from, what they really are, how they are made.
 //!
-//! [`descriptor`] reads the operator's default layer, [`accept`] takes the layers of a token, [`blob`] serves both,
-//! [`pack`] makes one. What a layer really is says [`measure`], once for all ([`measures`]).
+//! [`descriptor`] reads the operator's default layer, [`accept`] takes the layers of a token, [`kept`] and [`spool`] have
+//! them on disk, [`blob`] serves both, [`pack`] makes one. What a layer really is says [`measure`], once for all
+//! ([`measures`]).
 
 pub mod accept;
 mod archive;

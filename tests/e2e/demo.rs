@@ -70,8 +70,8 @@ async fn the_main_job_is_shown() {
     let stage = Stage::new();
     let script = Server::start("deploy/demo/run.sh", &stage.script(&tools::wave()));
     let (log, peer) = shown(&script);
-    let (_, log) = log.split_once("before: ").expect("the image as it is");
-    let (before, after) = log.split_once("after: ").expect("the image as it becomes");
+    let (_, shown) = log.split_once("before: ").expect("the image as it is");
+    let (before, after) = shown.split_once("after: ").expect("the image as it becomes");
 
     assert_eq!(values(before, "digest"), [stage.base()]);
     assert_eq!(values(before, "layer").len(), 1, "{before}");
@@ -88,6 +88,7 @@ async fn the_main_job_is_shown() {
     assert_eq!(digests.len(), 2, "{after}");
     assert_eq!(values(after, "entrypoint"), [r#"["/opt/fusion/entry.sh"]"#]);
     assert_eq!(values(after, "env"), ["WAVE_ENTRY_CHAIN=/hello"]);
+    // Said on standard error, so its place among the other lines is anywhere.
     assert_eq!(log.matches("every digest right").count(), 2, "{log}");
 
     ends_cleanly(script, &peer, Server::terminate).await;

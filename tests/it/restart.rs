@@ -39,6 +39,34 @@ async fn a_restart_between_two_requests_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_layer_that_is_packed_anew_is_used_from_the_next_start_and_the_old_one_stays() {
+    let upstream = Upstream::start().await;
+    Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let layers = ["first", "second", "third"].map(|content| TinyLayer::new("foo.txt", content));
+    let [first, second, third] = &layers;
+    let proxy = Proxy::augmenting(&upstream, first, &["/entry"]).await;
+    let pull = async |proxy: &Proxy, reference: &str, layer: &TinyLayer| {
+        let manifest = get(&proxy.url(&format!("/v2/library/app/manifests/{reference}"))).await;
+        assert_eq!(manifest.json()["layers"][1]["digest"], layer.digest.to_string());
+        let blob = get(&proxy.url(&format!("/v2/library/app/blobs/{}", layer.digest))).await;
+        assert_eq!(blob.body, layer.gzip);
+        manifest.header("docker-content-digest").to_string()
+    };
+    proxy.repack(second, &["/entry"]);
+    let old = pull(&proxy, "v1", first).await;
+    let proxy = proxy.restart().await;
+    // Nobody pulls the second one.
+    pull(&proxy, &old, first).await;
+    proxy.repack(third, &["/entry"]);
+    let proxy = proxy.restart().await;
+    pull(&proxy, "v1", third).await;
+    pull(&proxy, &old, first).await;
+    let kept = std::fs::read_dir(proxy.folder().join("data/default")).unwrap();
+    let kept: BTreeSet<_> = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(kept, [first.digest.hex(), third.digest.hex()].into());
+}
+
+#[tokio::test]
 async fn a_new_password_of_the_operator_changes_nothing() {
     let upstream = Upstream::scripted(|seen| {
         let challenge = [("www-authenticate", "Basic realm=\"x\"")];
@@ -62,34 +90,6 @@ async fn a_new_password_of_the_operator_changes_nothing() {
     assert_eq!(Digest::sha256(&manifest.body).to_string(), digest);
     let last = upstream.seen("/manifests/").pop().unwrap();
     assert_eq!(last.headers["authorization"], "Basic YWxpY2U6bmV3LW9uZQ==");
-}
-
-#[tokio::test]
-async fn a_layer_that_is_packed_anew_is_used_from_the_next_start_and_the_old_one_stays() {
-    let upstream = Upstream::start().await;
-    Image::push(&upstream, Some("v1"), "amd64", b"x");
-    let layers = ["first", "second", "third"].map(|content| TinyLayer::new("foo.txt", content));
-    let [first, second, third] = &layers;
-    let proxy = Proxy::augmenting(&upstream, first, &["/entry"]).await;
-    let pull = async |proxy: &Proxy, reference: &str, layer: &TinyLayer| {
-        let manifest = get(&proxy.url(&format!("/v2/library/app/manifests/{reference}"))).await;
-        assert_eq!(manifest.json()["layers"][1]["digest"], layer.digest.to_string());
-        let blob = get(&proxy.url(&format!("/v2/library/app/blobs/{}", layer.digest))).await;
-        assert_eq!(blob.body, layer.gzip);
-        manifest.header("docker-content-digest").to_string()
-    };
-    proxy.repack(second, &["/entry"]);
-    let old = pull(&proxy, "v1", first).await;
-    let proxy = proxy.restart().await;
-    // Nobody pulls the second one.
-    pull(&proxy, &old, first).await;
-    proxy.repack(third, &["/entry"]);
-    let proxy = proxy.restart().await;
-    pull(&proxy, "v1", third).await;
-    pull(&proxy, &old, first).await;
-    let kept = std::fs::read_dir(proxy.data().join("default")).unwrap();
-    let kept: BTreeSet<_> = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    assert_eq!(kept, [first.digest.hex(), third.digest.hex()].into());
 }
 
 #[tokio::test]

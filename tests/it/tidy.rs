@@ -99,7 +99,7 @@ fn layers_are_stacked_in_one_place() {
         for (at, call) in product.match_indices(".layer(") {
             let end = product[..at].rfind(|c: char| !c.is_alphanumeric()).map_or(0, |before| before + 1);
             // Those of images, not of services.
-            let of_an_image = ["family", "recipe"].contains(&&product[end..at]);
+            let of_an_image = ["default", "family", "recipe"].contains(&&product[end..at]);
             assert!(of_an_image, "{} stacks layers: {}{call}", path.display(), &product[end..at]);
         }
     }

@@ -74,7 +74,7 @@ async fn what_is_kept_is_for_nobody_else() {
     let request =
         json!({"containerImage": "up.test/a:v1", "containerConfig": {"layers": [own.json(&own.data())]}});
     mint(&proxy, &request).await;
-    let (mut found, mut folders) = (Vec::new(), vec![proxy.data()]);
+    let (mut found, mut folders) = (Vec::new(), vec![proxy.folder().join("data")]);
     while let Some(folder) = folders.pop() {
         let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700, "{}", folder.display());

@@ -48,6 +48,11 @@ impl Ran {
         self.all()
     }
 
+    /// Is there nothing on standard output?
+    pub(crate) fn is_silent(&self) -> bool {
+        self.output.stdout.is_empty()
+    }
+
     fn stdout(&self) -> String {
         String::from_utf8_lossy(&self.output.stdout).into_owned()
     }

@@ -141,6 +141,10 @@ impl Drop for Server {
             eprintln!("--- end of the log of {}", self.name);
             log.lines().skip(skip).for_each(|line| eprintln!("{line}"));
         }
+        // A script leaves what it has started. The group is the program's own for as long as nobody has waited for it.
+        if self.shared.state.lock().is_ok_and(|state| state.exit.is_none()) {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
         // No panic while one is under way.
         let _ = self.end(Signal::KILL);
     }

@@ -10,7 +10,8 @@ async fn the_file_of_the_default_layer_is_gone() {
     let proxy = Proxy::augmenting(&upstream, &tiny, &["/entry"]).await;
     assert_eq!(get(&proxy.url("/v2/library/app/manifests/v1")).await.status, 200);
     let url = proxy.url(&format!("/v2/library/app/blobs/{}", tiny.digest));
-    std::fs::remove_file(proxy.folder().join("layer.tar.gzip")).unwrap();
+    let kept = proxy.folder().join("data/default").join(tiny.digest.hex());
+    std::fs::remove_file(&kept).unwrap();
     let fault = get(&url).await;
     fault.is_error(500, "UNKNOWN");
     let text = String::from_utf8_lossy(&fault.body).into_owned();
@@ -18,7 +19,7 @@ async fn the_file_of_the_default_layer_is_gone() {
     assert_eq!(head(&url).await.status, 500);
 
     // The file is back, and with it the layer.
-    tiny.write(proxy.folder(), &["/entry"]);
+    std::fs::write(&kept, &tiny.gzip).unwrap();
     assert_eq!(get(&url).await.body, tiny.gzip);
 }
 

@@ -2,7 +2,7 @@
 
 use super::{TinyLayer, Upstream};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -101,11 +101,6 @@ impl Proxy {
         self.dir.path()
     }
 
-    /// Its data directory.
-    pub fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
     /// A URL on the admin listener.
     pub fn admin(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin)
@@ -131,11 +126,11 @@ fn scratch() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
-fn scratch_in(dir: &std::path::Path) -> TempDir {
+fn scratch_in(dir: &Path) -> TempDir {
     tempfile::tempdir_in(dir).expect("a scratch folder")
 }
 
-fn write(dir: &TempDir, config: &str) -> PathBuf {
+fn write(dir: &TempDir, config: &str) -> std::path::PathBuf {
     let path = dir.path().join("config.yml");
     std::fs::write(&path, config).expect("a scratch folder takes it");
     path
