@@ -44,6 +44,7 @@ fn derivation(untouched: Option<Untouched>) -> Arc<Derivation> {
         documents: BTreeMap::from([(Digest::sha256("new"), document)]),
         untouched,
         warning: None,
+        referrers: BTreeMap::new(),
     })
 }
 
