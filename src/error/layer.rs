@@ -91,43 +91,4 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::oci::Code;
-    use http::Method;
-    use tower::{ServiceBuilder, ServiceExt as _, service_fn};
-
-    async fn answer(method: Method, path: &str, error: Error) -> (u16, String) {
-        let inner =
-            service_fn(move |_: Request<()>| std::future::ready(Err::<Response<Body>, _>(error.clone())));
-        let request = Request::builder().method(method).uri(path).body(()).unwrap();
-        let response =
-            ServiceBuilder::new().layer(RescueLayer).service(inner).oneshot(request).await.unwrap();
-        let status = response.status().as_u16();
-        let body = crate::body::bounded(response.into_body(), 4096).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    #[tokio::test]
-    async fn each_caller_gets_its_envelope() {
-        let error = || Error::client(Code::NameUnknown, "gone");
-        let registry = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"gone"}]}"#;
-        assert_eq!(answer(Method::GET, "/v2/x", error()).await, (404, registry.into()));
-        assert_eq!(answer(Method::HEAD, "/v2/x", error()).await, (404, String::new()));
-        assert_eq!(
-            answer(Method::POST, "/container-token", error()).await,
-            (404, r#"{"message":"gone"}"#.into())
-        );
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_one_500() {
-        let inner = service_fn(|_: Request<()>| async { panic!("secret") as Result<Response<Body>, Error> });
-        let request = Request::get("/v2/").body(()).unwrap();
-        let response =
-            ServiceBuilder::new().layer(RescueLayer).service(inner).oneshot(request).await.unwrap();
-        assert_eq!(response.status(), 500);
-        let body = crate::body::bounded(response.into_body(), 4096).await.unwrap();
-        assert!(!String::from_utf8_lossy(&body).contains("secret"));
-    }
-}
+mod tests;

@@ -307,18 +307,9 @@ async fn damage_is_refused_at_the_start() {
 #[tokio::test]
 async fn a_disk_that_fails_is_503_and_never_404_and_works_again_when_it_works() {
     let disk = Disk::default();
-    let backend = disk.clone();
-    let opener = move || {
-        let database = redb::Database::builder().create_with_backend(backend.clone());
-        let database = database.map_err(|error| OpenError::corrupt(Path::new("/"), error.to_string()))?;
-        match tables::check(&database) {
-            Ok(()) => Ok(database),
-            Err(_) => Err(OpenError::corrupt(Path::new("/"), "no space")),
-        }
-    };
-    let state = State::start(Box::new(opener), Path::new("/"), &limits(10)).unwrap();
+    let state = disk.state();
     put(&state, "before", &["before"], at(0)).await;
-    disk.full.store(true, Ordering::SeqCst);
+    disk.fill(true);
     for key in [2, 3] {
         let error = state.put_grant([key; 32], grant(&recipe(Source::Spooled))).await.unwrap_err();
         assert_eq!((error.code(), error.status().as_u16()), (Code::Unavailable, 503));
@@ -329,19 +320,38 @@ async fn a_disk_that_fails_is_503_and_never_404_and_works_again_when_it_works() 
     let error = state.root(&root.access, &root.registry, &root.repository, digest).await.unwrap_err();
     assert_eq!(error.status().as_u16(), 503);
     // Space is made: the next change finds the file as it was.
-    disk.full.store(false, Ordering::SeqCst);
+    disk.fill(false);
     state.put_grant([4; 32], grant(&recipe(Source::Spooled))).await.unwrap();
     assert_eq!(look(&state, "anonymous", "before").await, Some(Digest::sha256("before")));
 }
 
 /// A disk that can be made to fail.
 #[derive(Clone, Debug, Default)]
-struct Disk {
+pub(super) struct Disk {
     inner: Arc<redb::backends::InMemoryBackend>,
     full: Arc<AtomicBool>,
 }
 
 impl Disk {
+    /// A state on this disk.
+    pub(super) fn state(&self) -> State {
+        let backend = self.clone();
+        let opener = move || {
+            let database = redb::Database::builder().create_with_backend(backend.clone());
+            let database = database.map_err(|error| OpenError::corrupt(Path::new("/"), error.to_string()))?;
+            match tables::check(&database) {
+                Ok(()) => Ok(database),
+                Err(_) => Err(OpenError::corrupt(Path::new("/"), "no space")),
+            }
+        };
+        State::start(Box::new(opener), Path::new("/"), &limits(10)).unwrap()
+    }
+
+    /// Whether writing fails from here on.
+    pub(super) fn fill(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
     fn check(&self) -> std::io::Result<()> {
         match self.full.load(Ordering::SeqCst) {
             true => Err(std::io::ErrorKind::StorageFull.into()),

@@ -1,13 +1,15 @@
 use super::*;
 use crate::auth::{Access, AccessKey, Accounts, Anonymous, Caller, Credentials};
 use crate::config;
+use crate::error::BoxError;
 use crate::oci::Digest;
 use crate::pull::{Conditions, Spelt, Verb};
 use crate::scratch::Scratch;
 use crate::secret::Secret;
 use crate::state::State;
 use std::time::Duration;
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::Layer as _;
+use tower_test::mock;
 
 struct House {
     resolver: Resolver,
@@ -179,14 +181,53 @@ async fn a_token_made_with_own_credentials_needs_some_again() {
     assert!(house.resolver.scope(pull, now()).is_ok());
 }
 
+type Inner = tower::util::MapErr<mock::Mock<Scoped, &'static str>, fn(BoxError) -> Error>;
+
+/// The layer over a service that the test plays.
+fn layered(resolver: Resolver) -> (mock::Spawn<Resolve<Inner>>, mock::Handle<Scoped, &'static str>) {
+    let (inner, handle) = mock::pair();
+    let inner = tower::util::MapErr::new(inner, Error::from as fn(BoxError) -> Error);
+    (mock::Spawn::new(ResolveLayer::new(resolver).layer(inner)), handle)
+}
+
 #[tokio::test]
-async fn as_a_layer_it_hands_down_or_answers_itself() {
+async fn as_a_layer_it_hands_down_what_a_name_stands_for() {
     let house = house(&[]);
-    let inner =
-        service_fn(|scoped: Scoped| async move { Ok::<_, Error>(scoped.grant.repository.to_string()) });
-    let service = ResolveLayer::new(house.resolver).layer(inner);
-    let answer = service.clone().oneshot(pull(Place::Default(name("busybox")), "latest")).await.unwrap();
-    assert_eq!(answer, "library/busybox");
+    let token = token(&house, "1.36").await;
+    let (mut service, mut handle) = layered(house.resolver);
+    for (place, env) in
+        [(Place::Default(name("busybox")), "DEFAULT=1"), (Place::Token(token, name("busybox")), "OWN=1")]
+    {
+        assert!(service.poll_ready().is_ready());
+        let answer = service.call(pull(place, "1.36"));
+        let (scoped, reply) = handle.next_request().await.unwrap();
+        assert_eq!(scoped.grant.repository.as_str(), "library/busybox");
+        assert_eq!(scoped.grant.recipe.env, [env]);
+        reply.send_response("answered");
+        assert_eq!(answer.await.unwrap(), "answered");
+    }
+}
+
+#[tokio::test]
+async fn as_a_layer_it_answers_itself_when_a_name_stands_for_nothing() {
+    let (mut service, mut handle) = layered(house(&[]).resolver);
+    assert!(service.poll_ready().is_ready());
     let unknown = Place::Token(Token::mint().unwrap(), name("busybox"));
-    assert_eq!(service.oneshot(pull(unknown, "latest")).await.unwrap_err().code(), Code::NameUnknown);
+    let error = service.call(pull(unknown, "latest")).await.unwrap_err();
+    assert_eq!(error.code(), Code::NameUnknown);
+    drop(service);
+    assert!(handle.next_request().await.is_none(), "nothing was handed down");
+}
+
+#[tokio::test]
+async fn as_a_layer_it_is_as_ready_as_what_lies_below_and_passes_its_errors() {
+    let (mut service, mut handle) = layered(house(&[]).resolver);
+    handle.allow(0);
+    assert!(service.poll_ready().is_pending());
+    handle.allow(1);
+    assert!(service.poll_ready().is_ready());
+    let answer = service.call(pull(Place::Default(name("busybox")), "latest"));
+    let (_, reply) = handle.next_request().await.unwrap();
+    reply.send_error(Error::client(Code::Denied, "no"));
+    assert_eq!(answer.await.unwrap_err().code(), Code::Denied);
 }
