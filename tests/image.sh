@@ -55,8 +55,8 @@ TEXT
 
 step 'the Dockerfile'
 build --format docker --tag localhost/wave --build-arg BUILD_BASE="$build_base" --build-arg RUN_BASE="$run_base" \
-  --build-arg PROFILE=dev --volume "$sysroot:$sysroot:ro" --volume "$cargo_home/registry:$cargo_home/registry" \
-  --volume "$target:$target" . >/dev/null
+  --build-arg PROFILE=dev --build-arg WAVE_COMMIT=0123abc --volume "$sysroot:$sysroot:ro" \
+  --volume "$cargo_home/registry:$cargo_home/registry" --volume "$target:$target" . >/dev/null
 
 step 'the image'
 image=$(buildah from --pull-never localhost/wave)
@@ -94,8 +94,9 @@ said=$(in_image sh -euc '
     [ "$word" != ready ] || break
   done </tmp/ready
   curl -fsS "http://$at/health"
+  curl -fsS "http://$at/service-info" | sed "s/.*\"commitId\":\"\([^\"]*\)\".*/ \1/"
   kill $!
   wait $! || { cat /tmp/log >&2; exit 1; }
 ') || fail 'the proxy does not run'
-is 'its health' '{"status":"UP"}' "$said"
+is 'what it says of itself' '{"status":"UP"} 0123abc' "$said"
 step 'done'
