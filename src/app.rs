@@ -140,7 +140,10 @@ impl App {
             tls: tls.as_ref().map(|(listener, _)| address(listener)).transpose()?,
             admin: address(&admin)?,
         };
-        let operator = admin::State::new(metrics, level, watch.clone(), Vec::new());
+        let writable = state.writable();
+        let checks: Vec<admin::Check> =
+            vec![Box::new(move || (!writable()).then(|| "the state cannot be written".into()))];
+        let operator = admin::State::new(metrics, level, watch.clone(), checks);
         let upkeep = Upkeep { state, grants, injector };
         Ok(App { plain, tls, admin, addresses, service, operator, server, drain, watch, draining, upkeep })
     }

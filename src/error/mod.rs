@@ -27,7 +27,6 @@ struct Inner {
     status: StatusCode,
     side: Side,
     message: Cow<'static, str>,
-    detail: Option<serde_json::Value>,
     retry_after: Option<Duration>,
     challenge: Option<Challenge>,
     closes: bool,
@@ -63,7 +62,6 @@ impl Error {
             status: code.status(),
             side,
             message: message.into(),
-            detail: None,
             retry_after: None,
             challenge: None,
             closes: false,
@@ -99,12 +97,6 @@ impl Error {
     /// The same error under another status.
     pub fn with_status(mut self, status: StatusCode) -> Error {
         self.edit().status = status;
-        self
-    }
-
-    /// The same error with structured detail for the client.
-    pub fn with_detail(mut self, detail: serde_json::Value) -> Error {
-        self.edit().detail = Some(detail);
         self
     }
 
@@ -150,11 +142,6 @@ impl Error {
     /// The message for the client.
     pub fn message(&self) -> &str {
         &self.0.message
-    }
-
-    /// Structured detail for the client.
-    pub fn detail(&self) -> Option<&serde_json::Value> {
-        self.0.detail.as_ref()
     }
 
     /// When to try again.

@@ -8,7 +8,7 @@ use http::{HeaderValue, Method, Response, header};
 /// Which JSON an error is wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Envelope {
-    /// `{"errors":[{"code","message","detail"}]}` (distribution-spec, "Error codes").
+    /// `{"errors":[{"code","message"}]}` (distribution-spec, "Error codes").
     Registry,
     /// `{"message": "..."}`.
     Control,
@@ -68,9 +68,6 @@ pub fn render(error: &Error, envelope: Envelope) -> Response<Body> {
 }
 
 fn registry(error: &Error) -> serde_json::Value {
-    let mut entry = serde_json::json!({ "code": error.code().as_str(), "message": error.message() });
-    if let Some(detail) = error.detail() {
-        entry["detail"] = detail.clone();
-    }
+    let entry = serde_json::json!({ "code": error.code().as_str(), "message": error.message() });
     serde_json::json!({ "errors": [entry] })
 }

@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
@@ -31,6 +32,7 @@ struct Shared {
     writer: Option<JoinHandle<()>>,
     grants: std::sync::Mutex<Vec<(Key, Grant)>>,
     access_key: AccessKey,
+    failing: Arc<AtomicBool>,
 }
 
 impl State {
@@ -50,6 +52,7 @@ impl State {
             })
             .map_err(|error: redb::Error| OpenError::corrupt(dir, error.to_string()))?;
         let (sender, orders) = mpsc::channel(QUEUE);
+        let failing = Arc::new(AtomicBool::new(false));
         let writer = Writer {
             store: store.clone(),
             orders,
@@ -58,12 +61,19 @@ impl State {
             gauges: Gauges::new(),
             // An earlier process may have ended between a removal and a sweep.
             orphans: Cell::new(true),
+            failing: failing.clone(),
         };
         let thread = std::thread::Builder::new().name("state".into());
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;
         let grants = std::sync::Mutex::new(grants);
         let (orders, writer) = (Some(sender), Some(thread));
-        Ok(State(Arc::new(Shared { store, orders, writer, grants, access_key })))
+        Ok(State(Arc::new(Shared { store, orders, writer, grants, access_key, failing })))
+    }
+
+    /// Tells whether the last change was written, without holding the file. After one that was not, sweeps try.
+    pub fn writable(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let failing = self.0.failing.clone();
+        move || !failing.load(Ordering::Relaxed)
     }
 
     /// The grants that were in the file when it was opened. They are handed over once.

@@ -308,7 +308,10 @@ async fn damage_is_refused_at_the_start() {
 async fn a_disk_that_fails_is_503_and_never_404_and_works_again_when_it_works() {
     let disk = Disk::default();
     let state = disk.state();
+    let writable = state.writable();
     put(&state, "before", &["before"], at(0)).await;
+    state.sweep(at(0)).await.unwrap();
+    assert!(writable());
     disk.fill(true);
     for key in [2, 3] {
         let error = state.put_grant([key; 32], grant(&recipe(Source::Spooled))).await.unwrap_err();
@@ -319,8 +322,13 @@ async fn a_disk_that_fails_is_503_and_never_404_and_works_again_when_it_works() 
     let digest = Digest::sha256("before");
     let error = state.root(&root.access, &root.registry, &root.repository, digest).await.unwrap_err();
     assert_eq!(error.status().as_u16(), 503);
+    // Nobody has to come for it to be noticed that it works again; a sweep without work is no proof.
+    assert!(!writable());
+    assert!(state.sweep(at(0)).await.is_err() && !writable());
     // Space is made: the next change finds the file as it was.
     disk.fill(false);
+    state.sweep(at(0)).await.unwrap();
+    assert!(writable());
     state.put_grant([4; 32], grant(&recipe(Source::Spooled))).await.unwrap();
     assert_eq!(look(&state, "anonymous", "before").await, Some(Digest::sha256("before")));
 }

@@ -12,6 +12,7 @@ use metrics::{Counter, Gauge};
 use redb::Database;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +45,8 @@ pub(super) struct Writer {
     pub(super) gauges: Gauges,
     /// May there be recipes that nobody needs? Whatever removes a grant or root says so.
     pub(super) orphans: Cell<bool>,
+    /// Could the last change not be written? Then a sweep tries, with or without anything to sweep.
+    pub(super) failing: Arc<AtomicBool>,
 }
 
 /// What is told to the operator.
@@ -76,6 +79,12 @@ impl Writer {
                 self.store.reopen();
                 outcome = write();
             }
+            match outcome {
+                // Nothing was written, which proves nothing.
+                Ok(false) => {}
+                Ok(true) => self.failing.store(false, Ordering::Relaxed),
+                Err(_) => self.failing.store(true, Ordering::Relaxed),
+            }
             if let Err(error) = &outcome {
                 self.gauges.failures.increment(1);
                 self.orphans.set(true);
@@ -86,7 +95,7 @@ impl Writer {
                 );
                 self.store.reopen();
             }
-            let shared = outcome.map_err(|error| unavailable().with_source(error));
+            let shared = outcome.map(drop).map_err(|error| unavailable().with_source(error));
             for order in batch.drain(..) {
                 // A caller that went away no longer cares.
                 let _ = order.done.send(shared.clone());
@@ -94,21 +103,23 @@ impl Writer {
         }
     }
 
-    fn commit(&self, database: &Database, batch: &[Order]) -> Result<(), redb::Error> {
+    /// Was there anything to write?
+    fn commit(&self, database: &Database, batch: &[Order]) -> Result<bool, redb::Error> {
         let write = database.begin_write()?;
         let mut changed = false;
         for order in batch {
             changed |= self.apply(&write, &order.change)?;
         }
         if !changed {
-            return Ok(write.abort()?);
+            write.abort()?;
+            return Ok(false);
         }
         let Counts { grants, roots } = tables::counts(&write)?;
         write.commit()?;
         self.gauges.commits.increment(1);
         self.gauges.grants.set(grants as f64);
         self.gauges.roots.set(roots as f64);
-        Ok(())
+        Ok(true)
     }
 
     fn apply(&self, write: &redb::WriteTransaction, change: &Change) -> Result<bool, redb::Error> {
@@ -132,7 +143,11 @@ impl Writer {
                 let roots = tables::trim_roots(write, before, self.max_roots)?;
                 let recipes = if self.orphans.take() || roots > 0 { tables::trim_recipes(write)? } else { 0 };
                 tracing::debug!(roots, recipes, "state swept");
-                Ok(roots + recipes > 0)
+                let probe = self.failing.load(Ordering::Relaxed);
+                if probe {
+                    tables::probe(write, *now)?;
+                }
+                Ok(probe || roots + recipes > 0)
             }
         }
     }
