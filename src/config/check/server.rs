@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 
 /// Of `wave.server.max-connections`, where files are plenty.
 const CONNECTIONS: usize = 10_000;
+/// The least default of `wave.server.max-connections-per-address`.
+const FEW: usize = 1000;
 /// Files we need besides connections: listeners, stores, the reactor, logs.
 const OTHER_FILES: usize = 64;
 
@@ -34,10 +36,10 @@ pub(super) static KEYS: [Key; 16] = [
         "open client connections, both listeners together",
     ),
     // One address cannot take all, yet one that stands for many, of a cluster behind NAT or of a load balancer in
-    // front of us, gets far.
+    // front of us, gets far; where there are few, who comes too late had better wait than be refused.
     Key::told(
         "wave.server.max-connections-per-address",
-        "half of `wave.server.max-connections`",
+        "half of `wave.server.max-connections`, but at least 1000",
         "open connections of one client address, or of one /64 of IPv6; more are closed at once",
     ),
     // A request in flight holds some 30 KiB of buffers: 4096 of them stay far below 150 MB.
@@ -72,7 +74,7 @@ pub(super) fn server(read: &mut Reader) -> Server {
         bind: bind(read),
         tls: tls(read),
         max_connections,
-        max_connections_per_address: per_address.unwrap_or((max_connections / 2).max(1)),
+        max_connections_per_address: per_address.unwrap_or((max_connections / 2).max(FEW)),
         max_requests: read.value("wave.server.max-requests", count),
         header_timeout: read.value("wave.server.header-timeout", duration),
         idle_timeout: read.value("wave.server.idle-timeout", duration),

@@ -26,6 +26,7 @@ pub(super) static KEYS: [Key; 10] = [
     Key::new("wave.upstream.retry-delay", "500ms", "before the second try; later ones wait longer"),
     // What the distribution specification asks of registries for a manifest.
     Key::new("wave.upstream.document-limit", "4MiB", "largest manifest, index or image configuration"),
+    // Of error bodies and tokens 64 KiB are read; no registry is known to send more, so that is nobody's to set.
     // Some 100 000 tags: registries that do not page send all they have.
     Key::new(
         "wave.upstream.list-limit",
