@@ -243,8 +243,11 @@ impl Wiring {
         let upstream = injector.upstream();
         let derivations = Derivations::new(config.cache.max_bytes, config.cache.root_ttl / 8);
         let permits = Pool::new("derivations", config.cache.max_derivations);
+        // Nobody waits for longer.
+        let limit = config.server.head_deadline;
         let rewrite = RewriteLayer::new(config.upstream.document_limit);
-        let derive = stack::derive(derivations.clone(), permits, state.clone(), rewrite, upstream.clone());
+        let derive =
+            stack::derive(derivations.clone(), permits, limit, state.clone(), rewrite, upstream.clone());
 
         let serve = Serve::new(Parts {
             upstream,

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::grant::RecipeId;
 use crate::oci::{Digest, Host, Repository};
 use crate::pull::{Demand, Image};
-use crate::rewrite::Derivation;
+use crate::rewrite::{Derivation, provenance};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -90,7 +90,9 @@ impl Derivations {
         let outcome = if entry.is_fresh() { Outcome::Leader } else { Outcome::Hit };
         let derivation = entry.into_value();
         if outcome == Outcome::Leader {
-            for digest in derivation.documents.keys() {
+            // Everybody has the empty config: it is no sign of this image.
+            let empty = provenance::empty().digest;
+            for digest in derivation.documents.keys().filter(|digest| **digest != empty) {
                 self.by_digest.insert(place(*digest), Arc::downgrade(&derivation)).await;
             }
         }

@@ -8,6 +8,7 @@ use crate::rewrite::Derivation;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tower::{Layer, Service, ServiceExt as _};
 use tracing::Instrument as _;
 
@@ -16,6 +17,7 @@ use tracing::Instrument as _;
 pub struct CacheLayer {
     derivations: Derivations,
     permits: Pool,
+    limit: Duration,
 }
 
 /// Answers from [`Derivations`], else from below, once for all who ask.
@@ -23,13 +25,14 @@ pub struct CacheLayer {
 pub struct Cache<S> {
     derivations: Derivations,
     permits: Pool,
+    limit: Duration,
     inner: S,
 }
 
 impl CacheLayer {
-    /// A layer over a store; each derivation that is computed takes one of `permits`.
-    pub fn new(derivations: Derivations, permits: Pool) -> CacheLayer {
-        CacheLayer { derivations, permits }
+    /// A layer over a store; each derivation that is computed takes one of `permits` and at most the time `limit`.
+    pub fn new(derivations: Derivations, permits: Pool, limit: Duration) -> CacheLayer {
+        CacheLayer { derivations, permits, limit }
     }
 }
 
@@ -37,7 +40,8 @@ impl<S> Layer<S> for CacheLayer {
     type Service = Cache<S>;
 
     fn layer(&self, inner: S) -> Cache<S> {
-        Cache { derivations: self.derivations.clone(), permits: self.permits.clone(), inner }
+        let CacheLayer { derivations, permits, limit } = self.clone();
+        Cache { derivations, permits, limit, inner }
     }
 }
 
@@ -56,7 +60,7 @@ where
     }
 
     fn call(&mut self, image: Image) -> Self::Future {
-        let Cache { derivations, permits, inner } = self.clone();
+        let Cache { derivations, permits, limit, inner } = self.clone();
         Box::pin(async move {
             let key = Key::of(&image);
             let found = match derivations.get(&key).await {
@@ -64,7 +68,10 @@ where
                 None => {
                     compute(derivations.clone(), key, async move {
                         let _permit = permits.try_acquire()?;
-                        inner.oneshot(image).await
+                        // Nobody's leaving ends this, so nothing else would: a body may trickle for ever.
+                        let late = "upstream took too long for the image's documents";
+                        let derived = tokio::time::timeout(limit, inner.oneshot(image)).await;
+                        derived.unwrap_or_else(|_| Err(Error::gateway_timeout(late)))
                     })
                     .await
                 }
@@ -86,7 +93,10 @@ async fn compute(
     let task = async move { derivations.get_or_compute(key, work).await };
     match tokio::spawn(task.in_current_span()).await {
         Ok(found) => found,
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_cancelled) => Err(Error::overloaded("this server is going down", Duration::from_secs(1))),
+        },
     }
 }
 

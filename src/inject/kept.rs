@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The folder of kept layers. Whoever packs a layer anew replaces the file it was read from; images that were given
@@ -51,15 +52,14 @@ impl Kept {
         self.lock().contains(digest).then(|| self.dir.join(digest.hex()))
     }
 
-    /// Takes in the file at `path`: by another name for it where the file system allows that, else by its content.
+    /// Takes in the content of the file at `path`. Another name for the file would not do: not everybody replaces
+    /// a file to change it.
     pub(super) fn take(&self, path: &Path) -> io::Result<Candidate> {
-        let candidate = Candidate { kept: self.clone(), path: self.dir.join(format!("new.{TEMPORARY}")) };
-        // A link to a symbolic link would be one more symbolic link.
-        let real = fs::canonicalize(path)?;
-        if fs::hard_link(&real, &candidate.path).is_err() {
-            copy(&real, &candidate.path)?;
-        }
-        Ok(candidate)
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("{}.{TEMPORARY}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let candidate = self.dir.join(name);
+        copy(path, &candidate)?;
+        Ok(Candidate { kept: self.clone(), path: candidate })
     }
 
     /// Forgets the layers that `keep` does not want.
@@ -67,7 +67,7 @@ impl Kept {
         let mut held = self.lock();
         let unwanted: Vec<Digest> = held.iter().filter(|digest| !keep(digest)).copied().collect();
         for digest in unwanted {
-            fs::remove_file(self.dir.join(digest.hex()))?;
+            remove(&self.dir.join(digest.hex()))?;
             held.remove(&digest);
         }
         Ok(())
@@ -100,8 +100,15 @@ impl Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        // Renaming one name of a file over another of the same file leaves both.
         _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes a file, unless somebody has done that already.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -136,10 +143,14 @@ mod tests {
         fs::rename(scratch.write("new", "two"), &source).unwrap();
         kept.take(&source).unwrap().keep(two).unwrap();
         drop(kept.take(&source).unwrap());
+        // Written in place, and not replaced.
+        fs::write(&source, "three").unwrap();
         assert_eq!(names(&scratch), [one.hex(), two.hex()].into());
         scratch.write("kept/new.tmp", "half");
         let again = Kept::open(scratch.path().join("kept")).unwrap();
         assert_eq!(fs::read(again.path(&one).unwrap()).unwrap(), b"one");
+        assert_eq!(fs::read(again.path(&two).unwrap()).unwrap(), b"two");
+        fs::remove_file(again.path(&one).unwrap()).unwrap();
         again.retain(|digest| *digest == two).unwrap();
         assert_eq!((again.path(&one), again.digests()), (None, vec![two]));
         assert_eq!(names(&scratch), [two.hex()].into());

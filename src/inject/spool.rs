@@ -127,7 +127,7 @@ impl Spool {
             let mut shelf = self.lock();
             // It may have been put again since.
             if let Some(size) = shelf.held.get(&digest).filter(|held| stale(held)).map(|held| held.size) {
-                fs::remove_file(self.path(&digest))?;
+                super::kept::remove(&self.path(&digest))?;
                 shelf.held.remove(&digest);
                 shelf.release(size);
                 freed += size;

@@ -43,7 +43,7 @@ pub(super) struct Provenance {
 }
 
 /// The config of artifacts without one (image-spec, "Guidance for an Empty Descriptor").
-pub(super) fn empty() -> Spliced {
+pub fn empty() -> Spliced {
     Spliced::of(Bytes::from_static(b"{}"))
 }
 

@@ -82,13 +82,15 @@ pub fn pull(
 pub fn derive(
     derivations: Derivations,
     permits: Pool,
+    limit: Duration,
     state: State,
     rewrite: RewriteLayer,
     upstream: Upstream,
 ) -> Derive {
     let stack = ServiceBuilder::new()
-        // Nothing below runs twice for the same image, and only so much of it at once.
-        .layer(CacheLayer::new(derivations, permits))
+        // Nothing below runs twice for the same image, only so much of it at once, and for so long: it goes on when
+        // whoever asked has left.
+        .layer(CacheLayer::new(derivations, permits, limit))
         // Durable before it is revealed, and once for all who wait.
         .layer(RememberLayer::new(state))
         .layer(rewrite)

@@ -22,7 +22,7 @@ use crate::auth::AccessId;
 use crate::grant::RecipeId;
 use crate::oci::{Digest, Host, Repository};
 use crate::pull::{Demand, Image};
-use crate::rewrite::Derivation;
+use crate::rewrite::{Derivation, provenance};
 
 /// Where a digest of ours came from: enough to derive it again. The base is a digest and never a tag, so a tag
 /// that moved changes nothing.
@@ -64,5 +64,8 @@ fn digests(derivation: &Derivation, image: &Image) -> Vec<Digest> {
         return Vec::new();
     }
     let layers = image.recipe.layers.iter().filter(|_| image.demand == Demand::Default);
-    derivation.documents.keys().copied().chain(layers.map(|layer| layer.digest)).collect()
+    // Everybody has the empty config: it is no sign of this image.
+    let documents =
+        derivation.documents.keys().copied().filter(|digest| *digest != provenance::empty().digest);
+    documents.chain(layers.map(|layer| layer.digest)).collect()
 }

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tower_test::{assert_request_eq, mock};
 
+const LIMIT: Duration = Duration::from_secs(60);
+
 fn image(root: &str, access: Access) -> Image {
     let registries = Registries::new(&config::Registries::default());
     Image {
@@ -50,7 +52,7 @@ fn cache() -> (Cache<Inner>, mock::Handle<Image, Arc<Derivation>>, Derivations) 
     let derivations = Derivations::new(1 << 20, Duration::from_secs(3600));
     let inner = inner.map_err(Error::from as fn(BoxError) -> Error);
     let permits = Pool::new("derivations", 2);
-    (CacheLayer::new(derivations.clone(), permits).layer(inner), handle, derivations)
+    (CacheLayer::new(derivations.clone(), permits, LIMIT).layer(inner), handle, derivations)
 }
 
 impl PartialEq for Image {
@@ -103,11 +105,27 @@ async fn only_so_many_at_once() {
     assert!(third.await.unwrap().is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_given_up_though_nobody_waits() {
+    let (cache, mut handle, _) = cache();
+    let call = |name: &str| tokio::spawn(cache.clone().oneshot(image(name, Access::anonymous())));
+    let (leaver, waiter) = (call("a"), call("b"));
+    let _never_answered = (handle.next_request().await.unwrap(), handle.next_request().await.unwrap());
+    leaver.abort();
+    assert_eq!(waiter.await.unwrap().unwrap_err().status(), 504);
+    // Both permits are back, that of the image nobody waits for too.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (one, two) = (call("c"), call("d"));
+    handle.next_request().await.unwrap().1.send_response(derivation("c"));
+    handle.next_request().await.unwrap().1.send_response(derivation("d"));
+    assert!(one.await.unwrap().is_ok() && two.await.unwrap().is_ok());
+}
+
 #[tokio::test]
 async fn a_panic_is_the_callers_too() {
     let derivations = Derivations::new(1 << 20, Duration::from_secs(3600));
     let inner = tower::service_fn(|_: Image| async { panic!("a fault of ours") });
-    let cache = CacheLayer::new(derivations, Pool::new("derivations", 1)).layer(inner);
+    let cache = CacheLayer::new(derivations, Pool::new("derivations", 1), LIMIT).layer(inner);
     let call = tokio::spawn(cache.oneshot(image("a", Access::anonymous())));
     assert!(call.await.unwrap_err().is_panic());
 }

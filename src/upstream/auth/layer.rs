@@ -105,14 +105,16 @@ where
             None => (None, None),
             Some(challenge) => match self.answer(challenge, None).await {
                 Ok(presented) => (presented, None),
-                Err(failure) => {
-                    self.shared.challenges.invalidate(host).await;
-                    (None, Some(failure))
-                }
+                // It may be another challenge by now, and only the registry can tell.
+                Err(failure @ Failure::Final(_)) => (None, Some(failure)),
+                Err(transient) => return Err(transient),
             },
         };
         let response = self.send(presented.clone()).await?;
         if response.status() != StatusCode::UNAUTHORIZED || !is_from(self.base()?, &response) {
+            if failure.is_some() {
+                self.shared.challenges.invalidate(host).await;
+            }
             return Ok(response);
         }
         let challenge = match pick(response.headers()) {
