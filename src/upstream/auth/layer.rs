@@ -106,8 +106,7 @@ where
             Some(challenge) => match self.answer(challenge, None).await {
                 Ok(presented) => (presented, None),
                 // It may be another challenge by now, and only the registry can tell.
-                Err(failure @ Failure::Final(_)) => (None, Some(failure)),
-                Err(transient) => return Err(transient),
+                Err(failure) => (None, Some(failure)),
             },
         };
         let response = self.send(presented.clone()).await?;

@@ -30,6 +30,7 @@ async fn the_file_of_the_default_layer_has_changed() {
     let tiny = TinyLayer::new("foo.txt", "hello");
     let proxy = Proxy::augmenting(&upstream, &tiny, &["/entry"]).await;
     assert_eq!(get(&proxy.url("/v2/library/app/manifests/v1")).await.status, 200);
-    std::fs::write(proxy.folder().join("layer.tar.gzip"), "other bytes").unwrap();
-    get(&proxy.url(&format!("/v2/library/app/blobs/{}", tiny.digest))).await.is_error(500, "UNKNOWN");
+    let url = proxy.url(&format!("/v2/library/app/blobs/{}", tiny.digest));
+    std::fs::write(proxy.folder().join("data/default").join(tiny.digest.hex()), "other bytes").unwrap();
+    get(&url).await.is_error(500, "UNKNOWN");
 }

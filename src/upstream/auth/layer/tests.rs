@@ -226,9 +226,19 @@ async fn a_challenge_that_cannot_be_answered_is_asked_for_again() {
     assert_eq!(presented(&next(&mut handle, 401, Some(same), "").await), "");
     assert!(matches!(kept.await.unwrap().unwrap_err(), Failure::Transient(_)));
 
-    // What could not be answered is not kept: the next request goes out bare.
-    let bare = tokio::spawn(service.call(other()));
-    assert_eq!(next(&mut handle, 200, None, "").await.uri().path(), "/v2/library/y/manifests/latest");
+    // One caller's failure is nobody else's: the challenge is still known, and answered at once.
+    let at_once = tokio::spawn(service.call(other()));
+    assert_eq!(presented(&next(&mut handle, 200, None, "").await), "Bearer t1");
+    at_once.await.unwrap().unwrap();
+
+    // A registry that asks for nothing any more is not answered any more.
+    let open = || Fetch { repository: "library/open".parse().unwrap(), ..fetch(&hub(), latest()) };
+    let asked = tokio::spawn(service.call(open()));
+    next(&mut handle, 503, None, "").await;
+    next(&mut handle, 200, None, "").await;
+    assert_eq!(asked.await.unwrap().unwrap().status(), 200);
+    let bare = tokio::spawn(service.call(open()));
+    assert_eq!(next(&mut handle, 200, None, "").await.uri().path(), "/v2/library/open/manifests/latest");
     bare.await.unwrap().unwrap();
 }
 
