@@ -18,8 +18,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Room for a response head, which some registries fill to more than 32 KiB, and the size of one read: each of some
-/// hundred streams holds about three of these.
+/// Room for a response head, which some registries fill to more than 32 KiB. Bodies are read in smaller pieces: see
+/// `wire`.
 const READ_BUFFER: usize = 64 * 1024;
 const IDLE_PER_HOST: usize = 32;
 

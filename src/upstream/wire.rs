@@ -1,9 +1,10 @@
 //! A connection to an upstream: TCP, or TLS over one.
 
+use bytes::BufMut as _;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -28,8 +29,22 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tcp(stream) => read(stream, cx, buffer),
             Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+/// Most bytes of one read. hyper makes its buffers as large as the largest read asks for, up to what a head may take,
+/// and a stream holds some of them: one less than a power of two keeps them at that power. TLS reads a record at most.
+const READ: usize = 32 * 1024 - 1;
+
+fn read(stream: &TcpStream, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        match stream.try_read_buf(&mut (&mut *buffer).limit(READ)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            done => return Poll::Ready(done.map(drop)),
         }
     }
 }
