@@ -1,23 +1,21 @@
 //! A body that streams from an upstream connection: idle time, and verification where it is asked for.
 
+use super::idle::Idle;
+use super::socket::Socket;
+use super::source::Source;
 use super::{Broken, Cause};
 use crate::error::BoxError;
 use crate::oci::{Digest, Digester};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep};
 
 /// Frames of an upstream response. An upstream that sends nothing for `idle` is cut.
 pub struct Frames {
-    incoming: Incoming,
-    idle: Duration,
-    last: Instant,
-    /// Armed lazily and re-armed only when it fires, so that a frame costs no timer work.
-    timer: Option<Pin<Box<Sleep>>>,
+    source: Source,
+    idle: Idle,
     check: Option<Box<Check>>,
 }
 
@@ -40,9 +38,39 @@ struct Check {
 }
 
 impl Frames {
-    /// Streams `incoming`, giving up after `idle` without a byte.
-    pub fn new(incoming: Incoming, idle: Duration) -> Frames {
-        Frames { incoming, idle, last: Instant::now(), timer: None, check: None }
+    /// Streams from `source`, giving up after `idle` without a byte.
+    pub fn new(source: Source, idle: Duration) -> Frames {
+        Frames { source, idle: Idle::new(idle), check: None }
+    }
+
+    /// The plain connection that the rest of this lies in, if it is to be handed on as it is.
+    pub(super) fn lend(&mut self) -> Option<Socket> {
+        if self.check.is_some() { None } else { self.source.lend() }
+    }
+
+    /// Takes back what was lent.
+    pub(super) fn restore(&mut self, socket: Socket) {
+        self.source = Source::Socket(socket);
+    }
+
+    /// Of what was lent, `count` bytes have been handed on.
+    pub(super) fn moved(&mut self, count: u64) {
+        if let Source::Lent(left) = &mut self.source {
+            *left -= count;
+        }
+        self.idle.moved();
+    }
+
+    /// What was lent has broken.
+    pub(super) fn lost(&mut self, error: BoxError) {
+        if let Source::Lent(left) = self.source {
+            self.source = Source::Broken(Some(error), left);
+        }
+    }
+
+    /// Ready when what was lent has been silent for too long.
+    pub(super) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Broken> {
+        self.idle.poll(cx)
     }
 
     /// Verifies the stream on the way. Digests that cannot be computed here pass unverified.
@@ -53,20 +81,11 @@ impl Frames {
     }
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            self.last = Instant::now();
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        if let Poll::Ready(frame) = self.source.poll(cx) {
+            self.idle.moved();
+            return Poll::Ready(frame);
         }
-        let idle = self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.last + idle)));
-        while timer.as_mut().poll(cx).is_ready() {
-            let due = self.last + idle;
-            if due <= Instant::now() {
-                return Poll::Ready(Some(Err(self::idle(idle).into())));
-            }
-            timer.as_mut().reset(due);
-        }
-        Poll::Pending
+        self.idle.poll(cx).map(|broken| Some(Err(broken.into())))
     }
 }
 
@@ -105,13 +124,13 @@ impl HttpBody for Frames {
     fn is_end_stream(&self) -> bool {
         match &self.check {
             Some(check) => check.done,
-            None => self.incoming.is_end_stream(),
+            None => self.source.is_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         let held = self.check.as_ref().and_then(|check| check.held.as_ref()).map_or(0, Bytes::len) as u64;
-        match self.incoming.size_hint().exact() {
+        match self.source.size().exact() {
             Some(rest) => SizeHint::with_exact(rest + held),
             None => SizeHint::default(),
         }
@@ -138,10 +157,6 @@ impl Check {
             false => Err(wrong_digest()),
         }
     }
-}
-
-fn idle(idle: Duration) -> Broken {
-    Broken::new(Cause::Idle, format!("upstream sent nothing for {} s", idle.as_secs()))
 }
 
 fn wrong_size() -> Broken {

@@ -5,12 +5,19 @@ mod bounded;
 mod cause;
 mod file;
 mod frames;
+mod idle;
+mod socket;
+mod source;
 mod watch;
 
 pub use bounded::bounded;
 pub use cause::{Broken, Cause};
 pub use file::FilePart;
 pub use frames::{Expect, Frames};
+pub(crate) use socket::Back;
+pub use socket::Socket;
+pub(crate) use source::broke;
+pub use source::{Drive, Source};
 pub use watch::{End, Watch};
 
 use crate::error::BoxError;
@@ -91,6 +98,49 @@ impl Body {
             frames.expect(expect);
         }
         self
+    }
+
+    /// The plain connection that all of this lies in, for a client connection that takes it from there as it is. What
+    /// it takes is reported by [`Body::moved`]; what cannot be taken is [restored](Body::restore), and a connection
+    /// that breaks is [lost](Body::lost), after which the rest comes in frames, or an error does.
+    pub(crate) fn lend(&mut self) -> Option<Socket> {
+        match &mut self.inner {
+            Inner::Frames(frames) if self.rest.is_empty() => frames.lend(),
+            _ => None,
+        }
+    }
+
+    /// Takes back what was lent: the rest comes in frames.
+    pub(crate) fn restore(&mut self, socket: Socket) {
+        if let Inner::Frames(frames) = &mut self.inner {
+            frames.restore(socket);
+        }
+    }
+
+    /// `count` bytes of what was lent have been handed on.
+    pub(crate) fn moved(&mut self, count: u64) {
+        if let Inner::Frames(frames) = &mut self.inner {
+            frames.moved(count);
+        }
+        self.seen += count;
+        if self.is_end_stream() {
+            self.end(End::Complete);
+        }
+    }
+
+    /// What was lent has broken.
+    pub(crate) fn lost(&mut self, error: BoxError) {
+        if let Inner::Frames(frames) = &mut self.inner {
+            frames.lost(error);
+        }
+    }
+
+    /// Ready when what was lent has been silent for too long. To be asked only while it has nothing.
+    pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Broken> {
+        match &mut self.inner {
+            Inner::Frames(frames) => frames.poll_idle(cx),
+            _ => Poll::Pending,
+        }
     }
 
     /// The content, when it is in memory already.

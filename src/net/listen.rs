@@ -3,12 +3,14 @@
 use super::addresses::{Addresses, Held};
 use super::reason::Reason;
 use super::sniff::{Speaks, decline_tls, peek};
+use super::splice::{Slot, Spliced};
 use super::{Peer, Scheme, Service, Watch, serve};
 use crate::config;
 use crate::telemetry::names;
 use metrics::{Gauge, counter, gauge};
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket, Type};
+use std::convert::identity;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -191,7 +193,13 @@ impl Connection {
                 decline_tls(stream).await;
                 Reason::WrongProtocol
             }
-            Ok(Ok(Speaks::Http1)) => serve::http1(stream, service, peer, &limits, deadline, watch).await,
+            Ok(Ok(Speaks::Http1)) => {
+                let slot = Slot::default();
+                let load = slot.clone();
+                let io = Spliced::new(stream, slot);
+                serve::http1(io, |response| load.load(response), service, peer, &limits, deadline, watch)
+                    .await
+            }
             Ok(Ok(Speaks::Http2)) => serve::http2(stream, service, peer, &limits, deadline, watch).await,
         }
     }
@@ -219,7 +227,7 @@ impl Connection {
         let deadline = Instant::now() + limits.header;
         match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => serve::http2(stream, service, peer, &limits, deadline, watch).await,
-            _ => serve::http1(stream, service, peer, &limits, deadline, watch).await,
+            _ => serve::http1(stream, identity, service, peer, &limits, deadline, watch).await,
         }
     }
 }

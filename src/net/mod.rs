@@ -1,7 +1,7 @@
 //! Client connections: listeners, TLS, HTTP, and their orderly end.
 //!
 //! [`Listener::plain`] or [`Listener::tls`] binds, [`Listener::serve`] runs until a [`Drain`] says stop and
-//! the last connection has ended. Nothing wraps a socket, so vectored writes reach the kernel.
+//! the last connection has ended. One thing wraps a socket, [`splice`], and it hands vectored writes on.
 
 mod addresses;
 mod drain;
@@ -10,6 +10,7 @@ mod pace;
 mod reason;
 mod serve;
 mod sniff;
+mod splice;
 mod tls;
 
 pub use addresses::{Addresses, network};

@@ -4,7 +4,10 @@ use super::pace::{Paced, Streams};
 use super::reason::Reason;
 use super::{Limits, Peer, Service, Watch};
 use crate::body::Body;
+use crate::error::BoxError;
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -45,8 +48,11 @@ const PONG: Duration = Duration::from_secs(10);
 /// Serves HTTP/1.1 until the client closes, the head of a request is late, or the drain is over. The head of the first
 /// request has to be complete at `deadline`; that of a later one `limits.idle` after the response before it, however
 /// much of it is there by then.
-pub(super) async fn http1<I>(
+///
+/// `outgoing` makes of a response what `io` takes.
+pub(super) async fn http1<I, B>(
     io: I,
+    outgoing: impl Fn(Response<Body>) -> Response<B>,
     service: Service,
     peer: Peer,
     limits: &Limits,
@@ -55,12 +61,15 @@ pub(super) async fn http1<I>(
 ) -> Reason
 where
     I: AsyncRead + AsyncWrite + Unpin,
+    B: HttpBody<Data = Bytes, Error = BoxError> + 'static,
 {
     let asked = Arc::new(AtomicBool::new(false));
     let first = asked.clone();
+    let outgoing = &outgoing;
     let answer = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
-        edge(service.clone(), request, peer, FRAME)
+        let answer = edge(service.clone(), request, peer, FRAME);
+        async move { answer.await.map(outgoing) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -108,6 +108,10 @@ metrics_table! {
         "Tokens asked of registries' token services: `ok` or `failed`.";
     UPSTREAM_REDIRECTS = "wave_upstream_redirects_total", Counter, Count, [],
         "Redirects followed for registries.";
+    UPSTREAM_IDLE = "wave_upstream_idle_connections", Gauge, Count, [],
+        "Connections to registries that carried a blob and wait for the next one.";
+    SPLICED_BYTES = "wave_spliced_bytes_total", Counter, Bytes, [],
+        "Payload bytes that went from socket to socket inside the kernel.";
     GRANTS = "wave_grants", Gauge, Count, [],
         "Live container tokens.";
     GRANTS_BYTES = "wave_grants_bytes", Gauge, Bytes, [],

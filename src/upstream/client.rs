@@ -1,10 +1,12 @@
-//! A pool of connections under one policy, and the time a response may take.
+//! Pools of connections under one policy, and the time a response may take.
 
 use super::Failure;
 use super::connect::{Connector, Refusal};
-use crate::body::{Body, Frames};
+use super::exchange::{HEAD, exchange};
+use super::idle::{Idle, Peer};
+use crate::body::{Body, Frames, Source};
 use crate::config;
-use crate::error::Error;
+use crate::error::{BoxError, Error};
 use crate::oci::Code;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -17,10 +19,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tower::ServiceExt as _;
 
-/// Room for a response head, which some registries fill to more than 32 KiB. Bodies are read in smaller pieces: see
-/// `wire`.
-const READ_BUFFER: usize = 64 * 1024;
 const IDLE_PER_HOST: usize = 32;
 
 /// Sends one request over a pooled HTTP/1.1 connection. Bodies are cut after `idle-timeout` without a byte.
@@ -29,21 +29,88 @@ const IDLE_PER_HOST: usize = 32;
 /// blobs would hold up everybody else's requests to the same registry.
 #[derive(Clone)]
 pub(crate) struct Client {
-    inner: legacy::Client<Connector, Empty<Bytes>>,
+    documents: legacy::Client<Connector, Empty<Bytes>>,
+    connector: Connector,
+    blobs: Idle,
+    carries: Carries,
     head: Duration,
     idle: Duration,
 }
 
+/// What a response is expected to carry, which decides who reads it from its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// A document, read by a task of the connection's own.
+    Document,
+    /// A blob, read by whoever hands it on: from a plain connection without a copy, where the client's is plain too.
+    Blob,
+}
+
 impl Client {
     pub(crate) fn new(config: &config::Upstream, connector: Connector) -> Client {
-        let inner = legacy::Client::builder(TokioExecutor::new())
+        let documents = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.pool_idle)
             .pool_max_idle_per_host(IDLE_PER_HOST)
-            .http1_max_buf_size(READ_BUFFER)
-            .build(connector);
-        Client { inner, head: config.head_timeout, idle: config.idle_timeout }
+            .http1_max_buf_size(HEAD)
+            .build(connector.clone());
+        Client {
+            documents,
+            connector,
+            blobs: Idle::new(config.pool_idle),
+            carries: Carries::Document,
+            head: config.head_timeout,
+            idle: config.idle_timeout,
+        }
+    }
+
+    /// The same client, for responses that carry this.
+    pub(crate) fn carrying(self, carries: Carries) -> Client {
+        Client { carries, ..self }
+    }
+
+    async fn document(self, request: Request<Empty<Bytes>>) -> Result<Response<Body>, Trouble> {
+        let method = request.method().clone();
+        let response = self
+            .documents
+            .request(request)
+            .await
+            .map_err(|error| Trouble { connecting: error.is_connect(), error: error.into() })?;
+        Ok(embody(&method, response, self.idle))
+    }
+
+    async fn blob(self, request: Request<Empty<Bytes>>) -> Result<Response<Body>, Trouble> {
+        let uri = request.uri().clone();
+        let authority = uri.authority().cloned();
+        let peer: Peer = (
+            uri.scheme_str() == Some("https"),
+            authority.ok_or_else(|| Trouble { connecting: true, error: Refusal::Url.into() })?,
+        );
+        loop {
+            let kept = self.blobs.take(&peer);
+            let reused = kept.is_some();
+            let wire = match kept {
+                Some(wire) => wire,
+                None => {
+                    let made = self.connector.clone().oneshot(uri.clone()).await;
+                    made.map_err(|refusal| Trouble { connecting: true, error: refusal.into() })?.into_inner()
+                }
+            };
+            let (idle, to) = (self.blobs.clone(), peer.clone());
+            match exchange(wire, request.clone(), Box::new(move |wire| idle.put(to, wire))).await {
+                Ok(response) => {
+                    return Ok(response.map(|source| match source {
+                        Some(source) => Body::frames(Frames::new(source, self.idle)),
+                        None => Body::empty(),
+                    }));
+                }
+                // The peer had closed it, and we had not seen that yet. There are only so many, and a GET may be
+                // sent again.
+                Err(error) if reused => tracing::debug!(%error, "an idle connection had been closed"),
+                Err(error) => return Err(Trouble { connecting: false, error: error.into() }),
+            }
+        }
     }
 }
 
@@ -57,14 +124,18 @@ impl tower::Service<Request<Empty<Bytes>>> for Client {
     }
 
     fn call(&mut self, request: Request<Empty<Bytes>>) -> Self::Future {
-        let (head, idle) = (self.head, self.idle);
-        let method = request.method().clone();
+        let (client, head) = (self.clone(), self.head);
         let peer = request.uri().authority().map_or_else(String::new, |authority| authority.to_string());
-        let response = self.inner.request(request);
         Box::pin(async move {
+            let response = async {
+                match client.carries {
+                    Carries::Document => client.document(request).await,
+                    Carries::Blob => client.blob(request).await,
+                }
+            };
             match tokio::time::timeout(head, response).await {
-                Ok(Ok(response)) => Ok(embody(&method, response, idle)),
-                Ok(Err(error)) => Err(judge(&peer, error)),
+                Ok(Ok(response)) => Ok(response),
+                Ok(Err(trouble)) => Err(judge(&peer, trouble)),
                 Err(_) => Err(Failure::Final(Error::gateway_timeout(format!(
                     "'{peer}' did not answer within {} s",
                     head.as_secs_f32()
@@ -78,12 +149,23 @@ impl tower::Service<Request<Empty<Bytes>>> for Client {
 fn embody(method: &Method, response: Response<Incoming>, idle: Duration) -> Response<Body> {
     let none = method == Method::HEAD
         || matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    response.map(|incoming| if none { Body::empty() } else { Body::frames(Frames::new(incoming, idle)) })
+    response.map(|incoming| match none {
+        true => Body::empty(),
+        false => Body::frames(Frames::new(Source::Incoming(incoming), idle)),
+    })
+}
+
+/// Why there is no response.
+struct Trouble {
+    /// Was there no connection yet?
+    connecting: bool,
+    error: BoxError,
 }
 
 /// What a transport error means for the client, and for a second try.
-fn judge(peer: &str, error: legacy::Error) -> Failure {
-    let refusal = causes(&error).find_map(|cause| cause.downcast_ref::<Refusal>());
+fn judge(peer: &str, trouble: Trouble) -> Failure {
+    let Trouble { connecting, error } = trouble;
+    let refusal = causes(&*error).find_map(|cause| cause.downcast_ref::<Refusal>());
     match refusal {
         Some(Refusal::Address) => {
             tracing::warn!(peer, "address not allowed");
@@ -115,7 +197,7 @@ fn judge(peer: &str, error: legacy::Error) -> Failure {
             let message = format!("'{peer}' has a certificate that is not trusted here");
             Failure::Final(Error::bad_gateway(message).with_source(error))
         }
-        _ if error.is_connect() => {
+        _ if connecting => {
             Failure::Transient(Error::bad_gateway(format!("cannot reach '{peer}'")).with_source(error))
         }
         _ => Failure::Transient(

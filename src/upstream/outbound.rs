@@ -1,7 +1,7 @@
 //! Plain HTTP to a registry: its pool, with redirects.
 
 use super::Failure;
-use super::client::Client;
+use super::client::{Carries, Client};
 use super::connect::{Connector, Rules};
 use super::guard::{Guard, Private};
 use super::proxy::Proxies;
@@ -31,6 +31,8 @@ pub struct Outbound {
     pub registry: Arc<Registry>,
     /// What to do with redirects to other origins.
     pub redirects: Redirects,
+    /// What the answer is expected to carry.
+    pub carries: Carries,
     /// The request itself.
     pub request: Request<Empty<Bytes>>,
 }
@@ -66,6 +68,7 @@ impl Http {
 pub(crate) fn layers(config: &config::Upstream, private: Private) -> FollowRedirect<Client, Rule> {
     let client = client(config, Guard::layers(private), None, Trust::Public)
         .expect("the public authorities need no file");
+    let client = client.carrying(Carries::Blob);
     FollowRedirect::with_policy(client, Rule::new(Redirects::Follow, config.max_redirects))
 }
 
@@ -81,13 +84,16 @@ impl tower::Service<Outbound> for Http {
     fn call(&mut self, outbound: Outbound) -> Self::Future {
         let pools = self.0.clone();
         Box::pin(async move {
-            let Outbound { registry, redirects, request } = outbound;
+            let Outbound { registry, redirects, carries, request } = outbound;
             let client = match pools.listed.get(&registry.host) {
                 Some(client) => client.clone().map_err(Failure::Final)?,
                 None => pools.unlisted.clone(),
             };
             let rule = Rule::new(redirects, pools.max_redirects);
-            let answer = FollowRedirect::with_policy(client, rule).oneshot(request).await.map(hand_out);
+            let answer = FollowRedirect::with_policy(client.carrying(carries), rule)
+                .oneshot(request)
+                .await
+                .map(hand_out);
             let outcome = match &answer {
                 Ok(response) if response.status().is_client_error() => "refused",
                 Ok(response) if !response.status().is_server_error() => "ok",

@@ -8,9 +8,9 @@ use super::tokens::{Action, Key, Tokens};
 use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Host};
-use crate::pull::Fetch;
+use crate::pull::{Fetch, Verb, What};
 use crate::upstream::outbound::Outbound;
-use crate::upstream::{Endpoint, Failure, Redirects, fault, request};
+use crate::upstream::{Carries, Endpoint, Failure, Redirects, fault, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use moka::future::Cache;
 use std::pin::Pin;
@@ -142,14 +142,19 @@ where
         }
         let registry = self.fetch.registry.clone();
         let redirects = self.fetch.redirects;
-        self.inner.clone().oneshot(Outbound { registry, redirects, request }).await
+        let carries = match (&self.fetch.what, self.fetch.verb) {
+            (What::Blob(_), Verb::Get) => Carries::Blob,
+            _ => Carries::Document,
+        };
+        self.inner.clone().oneshot(Outbound { registry, redirects, carries, request }).await
     }
 
     /// The challenge of `/v2/`, for registries whose other paths answer 401 without one.
     async fn probe(&self) -> Result<Option<Challenge>, Failure> {
         let request = request::plain(Method::GET, &request::ping(self.base()?))?;
         let registry = self.fetch.registry.clone();
-        let outbound = Outbound { registry, redirects: Redirects::Follow, request };
+        let carries = Carries::Document;
+        let outbound = Outbound { registry, redirects: Redirects::Follow, carries, request };
         let response = self.inner.clone().oneshot(outbound).await?;
         let challenged = response.status() == StatusCode::UNAUTHORIZED && is_from(self.base()?, &response);
         Ok(pick(response.headers()).filter(|_| challenged))

@@ -8,7 +8,7 @@ use crate::body::Body;
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code};
 use crate::upstream::outbound::{Http, Outbound};
-use crate::upstream::{Endpoint, Failure, Redirects, Registry, request};
+use crate::upstream::{Carries, Endpoint, Failure, Redirects, Registry, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 use tower::ServiceExt as _;
@@ -64,7 +64,12 @@ impl Login {
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
-        let outbound = Outbound { registry: registry.clone(), redirects: Redirects::Follow, request };
+        let outbound = Outbound {
+            registry: registry.clone(),
+            redirects: Redirects::Follow,
+            carries: Carries::Document,
+            request,
+        };
         self.0.clone().oneshot(outbound).await
     }
 }

@@ -6,7 +6,7 @@ use crate::body::{Body, bounded};
 use crate::error::Error;
 use crate::oci::{Code, Repository};
 use crate::upstream::outbound::Outbound;
-use crate::upstream::{Failure, Redirects, Registry, fault, request};
+use crate::upstream::{Carries, Failure, Redirects, Registry, fault, request};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +50,12 @@ pub(crate) fn ask(
         }
         request.headers_mut().insert(header::AUTHORIZATION, credentials.header());
     }
-    Ok(Outbound { registry: registry.clone(), redirects: Redirects::Follow, request })
+    Ok(Outbound {
+        registry: registry.clone(),
+        redirects: Redirects::Follow,
+        carries: Carries::Document,
+        request,
+    })
 }
 
 /// The token in an answer; `None` when the token server refuses (4xx).

@@ -1,0 +1,184 @@
+//! What is measured.
+
+use super::client::{pull, stall};
+use super::measure::{Figures, cpu, memory};
+use super::peers::{BLOBS, Legs, Peer, Rig};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// One measurement.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) servers: &'static [Peer],
+    /// At most so many rounds: some take long and hardly vary.
+    pub(crate) rounds: usize,
+    legs: Legs,
+    work: Work,
+}
+
+enum Work {
+    /// Blob, connections, pulls of each.
+    Pull(char, usize, usize),
+    /// So many clients that read nothing.
+    Stall(usize),
+    /// Requests for the smallest blob, as the tool named here sends them.
+    Requests(Tool),
+    /// Nothing but the start.
+    Start,
+}
+
+enum Tool {
+    Wrk,
+    H2load,
+}
+
+use Peer::{Haproxy, NginxDefault, NginxOff, NginxStatic, NginxTuned, Registry, Wave};
+
+const PLAIN: Legs = Legs { client: false, upstream: false };
+const DOWN: Legs = Legs { client: true, upstream: false };
+const BOTH: Legs = Legs { client: true, upstream: true };
+const ALL: &[Peer] = &[NginxTuned, NginxOff, NginxDefault, Haproxy, Wave];
+
+const fn scenario(
+    name: &'static str,
+    about: &'static str,
+    servers: &'static [Peer],
+    legs: Legs,
+    work: Work,
+) -> Scenario {
+    Scenario { name, about, servers, rounds: 9, legs, work }
+}
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    scenario("one4g", "a blob of 4 GiB over one connection", ALL, PLAIN, Work::Pull('a', 1, 1)),
+    scenario("p64", "64 blobs of 256 MiB at once", ALL, PLAIN, Work::Pull('b', 64, 1)),
+    scenario("m1", "blobs of 1 MiB over 16 connections", ALL, PLAIN, Work::Pull('c', 16, 200)),
+    scenario("k16", "blobs of 16 KiB over 16 connections", ALL, PLAIN, Work::Pull('d', 16, 2000)),
+    scenario(
+        "cached",
+        "against a blob on a registry's own disk",
+        &[Registry, Wave],
+        PLAIN,
+        Work::Pull('b', 8, 2),
+    ),
+    scenario("tls64", "TLS to clients, 64 blobs of 256 MiB", ALL, DOWN, Work::Pull('b', 64, 1)),
+    scenario("tlstls", "TLS on both sides, 32 blobs of 256 MiB", ALL, BOTH, Work::Pull('b', 32, 1)),
+    scenario("tls1", "TLS to a client, a blob of 4 GiB", ALL, DOWN, Work::Pull('a', 1, 1)),
+    Scenario {
+        rounds: 2,
+        ..scenario(
+            "stall",
+            "1000 clients who do not read",
+            &[NginxOff, NginxDefault, Haproxy, Wave],
+            PLAIN,
+            Work::Stall(1000),
+        )
+    },
+    Scenario {
+        rounds: 2,
+        ..scenario(
+            "tlsstall",
+            "1000 clients who do not read, over TLS",
+            &[NginxOff, Haproxy, Wave],
+            DOWN,
+            Work::Stall(1000),
+        )
+    },
+    scenario(
+        "start",
+        "from the start of the program to its first connection",
+        &[NginxStatic, Haproxy, Registry, Wave],
+        PLAIN,
+        Work::Start,
+    ),
+    scenario(
+        "h1",
+        "a cached document, HTTP/1.1, 64 connections",
+        &[NginxStatic, Wave],
+        PLAIN,
+        Work::Requests(Tool::Wrk),
+    ),
+    scenario(
+        "h1tls",
+        "a cached document, HTTP/1.1 over TLS",
+        &[NginxStatic, Wave],
+        DOWN,
+        Work::Requests(Tool::Wrk),
+    ),
+    scenario(
+        "h2tls",
+        "a cached document, HTTP/2 over TLS",
+        &[NginxStatic, Wave],
+        DOWN,
+        Work::Requests(Tool::H2load),
+    ),
+];
+
+/// Runs one server through one scenario.
+pub(crate) fn run(rig: &Rig, scenario: &Scenario, peer: Peer) -> Figures {
+    let letter = match scenario.work {
+        Work::Pull(letter, ..) => letter,
+        Work::Stall(_) => 'b',
+        _ => 'd',
+    };
+    let (server, target) = rig.start(peer, scenario.legs, letter);
+    let start = server.listening(target.port).as_secs_f64() * 1e3;
+    let size = BLOBS.iter().find(|(name, _)| *name == letter).map_or(0, |(_, size)| *size);
+    if let Work::Pull(..) = scenario.work
+        && peer != Peer::Registry
+    {
+        // Connections, buffers and pages are there before the clock runs.
+        pull(&super::client::Target { ..target.clone() }, 1, 1, size);
+    }
+    let (before, begun) = (cpu(&server), Instant::now());
+    let mut figures = Figures::default();
+    match scenario.work {
+        Work::Pull(_, connections, times) => {
+            pull(&target, connections, times, size);
+            figures.requests = size < 1 << 20;
+            let count = (connections * times) as f64;
+            figures.work = if figures.requests { count } else { count * size as f64 };
+        }
+        Work::Stall(connections) => {
+            let held = stall(&target, connections);
+            std::thread::sleep(Duration::from_secs(3));
+            drop(held);
+        }
+        Work::Requests(ref tool) => {
+            figures.requests = true;
+            let scheme = if scenario.legs.client { "https" } else { "http" };
+            figures.work = requests(tool, &format!("{scheme}://localhost:{}{}", target.port, target.path));
+        }
+        Work::Start => {
+            std::thread::sleep(Duration::from_millis(500));
+            figures.start = start;
+        }
+    }
+    figures.wall = begun.elapsed().as_secs_f64();
+    figures.cpu = (cpu(&server) - before).as_secs_f64();
+    figures.memory = memory(&server, "VmHWM");
+    figures
+}
+
+/// Sends requests for a few seconds; how many were answered.
+fn requests(tool: &Tool, url: &str) -> f64 {
+    let mut command = match tool {
+        Tool::Wrk => Command::new("wrk"),
+        Tool::H2load => Command::new("h2load"),
+    };
+    match tool {
+        Tool::Wrk => command.args(["-t1", "-c64", "-d5s", url]),
+        Tool::H2load => command.args(["-t1", "-c64", "-m8", "-n200000", url]),
+    };
+    let output = command.output().expect("the tool runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.contains("requests in") || line.contains("succeeded"));
+    let line = line.unwrap_or_else(|| panic!("{text}"));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let count = match tool {
+        Tool::Wrk => words.first().copied(),
+        Tool::H2load => words.iter().position(|word| word.starts_with("succeeded")).map(|at| words[at - 1]),
+    };
+    count.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{text}"))
+}

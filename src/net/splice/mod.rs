@@ -1,0 +1,221 @@
+//! A plain HTTP/1.1 connection over which blobs go from socket to socket inside the kernel (splice(2)).
+//!
+//! hyper frames messages, keeps connections alive and watches times; only payload bytes pass it by. For them it is
+//! given slices of a region of zeros, the sentinel, of exactly the length of the content. [`Spliced`] sees by their
+//! address what they stand for, and moves as many bytes from upstream to the client as it reports written.
+//!
+//! Zeros must never reach a client. So the sentinel is a type of its own that only [`Slot::load`] makes, for the
+//! connection that owns the slot; bodies elsewhere (TLS, HTTP/2, whoever reads one here) yield real frames. And every
+//! sentinel byte is counted against what was promised: any other order of writes ends the connection.
+
+mod moving;
+mod pipe;
+mod sentinel;
+
+use crate::body::Body;
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use moving::Moving;
+use rustix::net::{SendFlags, send};
+use sentinel::Sentinel;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What is being moved over one connection. Its service and its I/O, which run in one task, share it.
+#[derive(Clone, Default)]
+pub(super) struct Slot(Arc<Mutex<Load>>);
+
+#[derive(Default)]
+struct Load {
+    /// In the order of their responses. hyper may ask for the next response while the last bytes of this one wait.
+    queue: VecDeque<Moving>,
+    /// Something was written in another order than it was promised; nothing more may be.
+    confused: bool,
+}
+
+/// The response body that hyper sees.
+pub(super) enum Outgoing {
+    /// As it is.
+    Body(Body),
+    /// Stands for a body that the connection moves itself.
+    Sentinel(Sentinel),
+}
+
+/// The connection.
+pub(super) struct Spliced {
+    stream: TcpStream,
+    slot: Slot,
+}
+
+/// Content below this is read and written: two system calls are as many as splicing takes.
+const LEAST: u64 = 64 * 1024;
+
+impl Slot {
+    /// The response as hyper is to see it.
+    pub(super) fn load(&self, response: Response<Body>) -> Response<Outgoing> {
+        response.map(|mut body| match body.lend() {
+            Some(socket) if socket.behind() >= LEAST => {
+                let sentinel = Sentinel::new(socket.left(), self.clone());
+                self.lock().queue.push_back(Moving::new(body, socket));
+                Outgoing::Sentinel(sentinel)
+            }
+            Some(socket) => {
+                body.restore(socket);
+                Outgoing::Body(body)
+            }
+            None => Outgoing::Body(body),
+        })
+    }
+
+    /// hyper has let go of the sentinel. Whatever is left of the content will not be asked for any more.
+    fn unload(&self) {
+        self.lock().confused = true;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Load> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Load {
+    /// What the next sentinel bytes stand for.
+    fn next(&mut self) -> io::Result<&mut Moving> {
+        match self.queue.front_mut() {
+            Some(moving) if !self.confused => Ok(moving),
+            _ => Err(confused()),
+        }
+    }
+
+    /// May real bytes be written? Not between those of one content.
+    fn may_write(&self) -> io::Result<()> {
+        let between = self.queue.front().is_some_and(Moving::has_begun);
+        if self.confused || between { Err(confused()) } else { Ok(()) }
+    }
+}
+
+impl Spliced {
+    pub(super) fn new(stream: TcpStream, slot: Slot) -> Spliced {
+        Spliced { stream, slot }
+    }
+
+    /// Moves at most `most` bytes of what is loaded.
+    fn poll_move(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        let mut load = self.slot.lock();
+        let moving = load.next()?;
+        let moved = ready!(moving.poll_move(cx, &self.stream, most));
+        if moving.is_done() {
+            load.queue.pop_front();
+        }
+        Poll::Ready(moved)
+    }
+
+    /// Real bytes: heads, and bodies that are not moved.
+    fn poll_real(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        more: bool,
+    ) -> Poll<io::Result<usize>> {
+        self.slot.lock().may_write()?;
+        if !more {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        }
+        // With the head alone in its hands the kernel would send it at once, in a segment of its own.
+        let head = slices.first().map_or(&[][..], |slice| slice);
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let sent = self.stream.try_io(Interest::WRITABLE, || {
+                Ok(send(&self.stream, head, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+            });
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+}
+
+fn confused() -> io::Error {
+    io::Error::other("a response was written in another order than it was promised")
+}
+
+impl AsyncRead for Spliced {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Spliced {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let mut filled = slices.iter().skip_while(|slice| slice.is_empty()).peekable();
+        if let Some(first) = filled.peek()
+            && sentinel::is_in(first)
+        {
+            return this.poll_move(cx, first.len());
+        }
+        match slices.iter().position(|slice| sentinel::is_in(slice)) {
+            Some(before) => this.poll_real(cx, &slices[..before], true),
+            None => this.poll_real(cx, slices, false),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl HttpBody for Outgoing {
+    type Data = Bytes;
+    type Error = crate::error::BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Outgoing::Body(body) => Pin::new(body).poll_frame(cx),
+            Outgoing::Sentinel(sentinel) => Poll::Ready(sentinel.next().map(|zeros| Ok(Frame::data(zeros)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Outgoing::Body(body) => body.is_end_stream(),
+            Outgoing::Sentinel(sentinel) => sentinel.left() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Outgoing::Body(body) => body.size_hint(),
+            Outgoing::Sentinel(sentinel) => SizeHint::with_exact(sentinel.left()),
+        }
+    }
+}

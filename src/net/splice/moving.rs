@@ -1,0 +1,232 @@
+//! A body on its way from an upstream connection to a client's.
+
+use super::pipe::Pipe;
+use crate::body::{Body, Socket, broke};
+use crate::error::BoxError;
+use crate::telemetry::names;
+use bytes::{Buf as _, Bytes};
+use http_body::Body as _;
+use metrics::counter;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// The content of one response, and what of it is where.
+pub(super) struct Moving {
+    body: Body,
+    /// The upstream connection; `None` when the rest of the body comes in frames.
+    socket: Option<Socket>,
+    pipe: Option<Pipe>,
+    /// What is left of the newest frame.
+    frame: Bytes,
+    /// Bytes not yet moved to the client.
+    left: u64,
+    begun: bool,
+    /// Bytes that no memory of ours has seen.
+    spliced: u64,
+}
+
+/// One turn of a connection: others of the same thread wait meanwhile.
+const TURN: usize = 4 * 1024 * 1024;
+
+/// Why nothing could be done.
+enum Stop {
+    /// The task is woken when that changes.
+    Wait,
+    Failed(io::Error),
+}
+
+type Step = Result<usize, Stop>;
+
+impl Moving {
+    /// All of `body`, whose connection has been lent.
+    pub(super) fn new(body: Body, socket: Socket) -> Moving {
+        let left = socket.left();
+        Moving { body, socket: Some(socket), pipe: None, frame: Bytes::new(), left, begun: false, spliced: 0 }
+    }
+
+    /// Is everything with the client?
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Is something with the client?
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Moves at most `most` bytes to `to`; how many, which is never zero.
+    pub(super) fn poll_move(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &TcpStream,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let most = usize::try_from(self.left).map_or(TURN, |left| left.min(TURN)).min(most);
+        let mut moved = 0;
+        while moved < most {
+            match self.step(cx, to, most - moved) {
+                Ok(count) => {
+                    self.begun = true;
+                    self.left -= count as u64;
+                    moved += count;
+                }
+                Err(Stop::Failed(error)) => return Poll::Ready(Err(error)),
+                Err(Stop::Wait) if moved == 0 => return Poll::Pending,
+                Err(Stop::Wait) => break,
+            }
+        }
+        Poll::Ready(Ok(moved))
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
+        match &self.socket {
+            Some(socket) if !socket.prefix().is_empty() => self.prefix(cx, to, most),
+            Some(_) => self.splice(cx, to, most),
+            None => self.frame(cx, to, most),
+        }
+    }
+
+    /// What came with the head.
+    fn prefix(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
+        let Some(socket) = &mut self.socket else { return Ok(0) };
+        let more = socket.behind() > 0;
+        let prefix = socket.prefix();
+        let count = copy(cx, to, &prefix[..prefix.len().min(most)], more)?;
+        socket.skip_prefix(count);
+        self.body.moved(count as u64);
+        if !more && socket.prefix().is_empty() {
+            self.socket = None;
+        }
+        Ok(count)
+    }
+
+    /// From the connection into the pipe when that is empty, and from the pipe to the client.
+    fn splice(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
+        if self.pipe.as_ref().is_none_or(|pipe| pipe.held() == 0) && !self.fill(cx)? {
+            return self.frame(cx, to, most);
+        }
+        let Some(pipe) = &mut self.pipe else { return self.frame(cx, to, most) };
+        let more = self.socket.as_ref().is_some_and(|socket| socket.behind() > 0);
+        let count = attempt(cx, to, Interest::WRITABLE, || pipe.drain(to, most, more))?;
+        self.spliced += count as u64;
+        self.body.moved(count as u64);
+        if pipe.held() == 0 {
+            self.rest();
+        }
+        Ok(count)
+    }
+
+    /// Fills the pipe. False when the rest comes in frames: the connection broke, or cannot be spliced from.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<bool, Stop> {
+        let Some(socket) = &mut self.socket else { return Ok(false) };
+        let Some(stream) = socket.stream() else { return Ok(false) };
+        let pipe = match &mut self.pipe {
+            Some(pipe) => pipe,
+            empty => match Pipe::take() {
+                Ok(pipe) => empty.insert(pipe),
+                Err(_) => return Ok(self.give_up()),
+            },
+        };
+        match attempt(cx, stream, Interest::READABLE, || pipe.fill(stream, socket.behind())) {
+            Ok(0) => self.lost(broke(ErrorKind::UnexpectedEof.into())),
+            Ok(count) => {
+                socket.taken(count as u64);
+                return Ok(true);
+            }
+            Err(Stop::Wait) => match self.body.poll_idle(cx) {
+                Poll::Ready(broken) => self.lost(broken.into()),
+                Poll::Pending => return Err(Stop::Wait),
+            },
+            Err(Stop::Failed(error)) if is_refused(&error) => return Ok(self.give_up()),
+            Err(Stop::Failed(error)) => self.lost(broke(error)),
+        }
+        Ok(false)
+    }
+
+    /// The kernel, or what stands in for it, does not splice these. Frames it is.
+    fn give_up(&mut self) -> bool {
+        if let Some(socket) = self.socket.take() {
+            self.body.restore(socket);
+        }
+        self.rest();
+        false
+    }
+
+    fn lost(&mut self, error: BoxError) {
+        self.socket = None;
+        self.rest();
+        self.body.lost(error);
+    }
+
+    /// The pipe is empty: somebody else may need it while this one waits.
+    fn rest(&mut self) {
+        if let Some(pipe) = self.pipe.take() {
+            pipe.give();
+        }
+    }
+
+    /// The rest of the body as it comes.
+    fn frame(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
+        while self.frame.is_empty() {
+            match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Err(Stop::Wait),
+                Poll::Ready(Some(Ok(frame))) => self.frame = frame.into_data().unwrap_or_default(),
+                Poll::Ready(Some(Err(error))) => return Err(Stop::Failed(io::Error::other(error))),
+                Poll::Ready(None) => return Err(Stop::Failed(ErrorKind::UnexpectedEof.into())),
+            }
+            if self.frame.len() as u64 > self.left {
+                return Err(Stop::Failed(io::Error::other("upstream sent more than it promised")));
+            }
+        }
+        let more = self.frame.len() < usize::try_from(self.left).unwrap_or(usize::MAX);
+        let count = copy(cx, to, &self.frame[..self.frame.len().min(most)], more)?;
+        self.frame.advance(count);
+        Ok(count)
+    }
+}
+
+fn copy(cx: &mut Context<'_>, to: &TcpStream, bytes: &[u8], more: bool) -> Step {
+    let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+    attempt(cx, to, Interest::WRITABLE, || Ok(send(to, bytes, flags)?))
+}
+
+/// Does something with a socket once that is ready, and waits until then.
+fn attempt(
+    cx: &mut Context<'_>,
+    socket: &TcpStream,
+    interest: Interest,
+    mut call: impl FnMut() -> io::Result<usize>,
+) -> Step {
+    loop {
+        match socket.try_io(interest, &mut call) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            done => return done.map_err(Stop::Failed),
+        }
+        let ready = match interest.is_readable() {
+            true => socket.poll_read_ready(cx),
+            false => socket.poll_write_ready(cx),
+        };
+        match ready {
+            Poll::Pending => return Err(Stop::Wait),
+            Poll::Ready(ready) => ready.map_err(Stop::Failed)?,
+        }
+    }
+}
+
+/// Is this about splicing itself, and not about a connection?
+fn is_refused(error: &io::Error) -> bool {
+    let refused = [Errno::INVAL, Errno::NOSYS, Errno::PERM, Errno::OPNOTSUPP];
+    error.raw_os_error().is_some_and(|code| refused.iter().any(|errno| errno.raw_os_error() == code))
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        counter!(names::SPLICED_BYTES).increment(self.spliced);
+        self.rest();
+    }
+}
