@@ -60,11 +60,12 @@ fn request(target: &Target, close: bool) -> String {
 
 fn plain(target: &Target, times: usize, size: u64) {
     let mut stream = connect(target);
+    // Never written to: the kernel discards.
+    let mut nothing = vec![0u8; 1 << 20];
     for _ in 0..times {
         stream.write_all(request(target, false).as_bytes()).expect("sent");
         let mut left = head(&mut stream);
         assert_eq!(left, size, "another blob");
-        let mut nothing = [0u8; 1 << 20];
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(nothing.len());
             let (_, count) =
@@ -93,7 +94,7 @@ fn head(stream: &mut TcpStream) -> u64 {
 fn secure(target: &Target, tls: &Arc<rustls::ClientConfig>, size: u64) {
     let mut stream = connect(target);
     shake(target, tls, &mut stream);
-    let mut nothing = [0u8; 1 << 20];
+    let mut nothing = vec![0u8; 1 << 20];
     let mut got = 0;
     while let (_, count @ 1..) =
         recv(&stream, &mut nothing[..], RecvFlags::TRUNC).expect("the connection holds")

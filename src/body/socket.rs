@@ -3,6 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
 
@@ -14,13 +15,20 @@ pub struct Socket {
     /// Bytes that are still in the connection, behind the prefix.
     behind: u64,
     back: Option<Back>,
+    /// Is it one of [`COPIED`]?
+    copied: bool,
 }
 
 /// What takes a connection back when its content has been read to the end.
 pub(crate) type Back = Box<dyn FnOnce(TcpStream) + Send>;
 
-/// Most bytes of one frame that is copied from a connection: a stream whose client is slow holds one or two of them.
-const CHUNK: usize = 32 * 1024;
+/// What all streams together may hold in frames that were copied from their connections, and the smallest and largest
+/// such frame. A stream whose client is slow holds two of them: one that waits for the client, one that is read ahead.
+const BUDGET: usize = 32 * 1024 * 1024;
+const CHUNK: (usize, usize) = (16 * 1024, 256 * 1024);
+
+/// Streams that are being copied.
+static COPIED: AtomicUsize = AtomicUsize::new(0);
 
 impl Socket {
     /// Content of `size` bytes of which `prefix` has been read already. `back` is called with the connection as soon
@@ -30,7 +38,7 @@ impl Socket {
         let back = back.filter(|_| prefix.len() as u64 <= size);
         prefix.truncate(usize::try_from(size).unwrap_or(usize::MAX));
         let behind = size - prefix.len() as u64;
-        let mut socket = Socket { stream: Some(stream), prefix, behind, back };
+        let mut socket = Socket { stream: Some(stream), prefix, behind, back, copied: false };
         socket.end();
         socket
     }
@@ -71,8 +79,9 @@ impl Socket {
         if !self.prefix.is_empty() {
             return Poll::Ready(Ok(std::mem::take(&mut self.prefix)));
         }
+        let chunk = self.chunk();
         let Some(stream) = &self.stream else { return Poll::Ready(Ok(Bytes::new())) };
-        let most = usize::try_from(self.behind).map_or(CHUNK, |behind| behind.min(CHUNK));
+        let most = usize::try_from(self.behind).map_or(chunk, |behind| behind.min(chunk));
         loop {
             ready!(stream.poll_read_ready(cx))?;
             let mut chunk = BytesMut::with_capacity(most);
@@ -89,11 +98,28 @@ impl Socket {
         }
     }
 
+    /// Bytes of the next frame: fewer when there are many streams.
+    fn chunk(&mut self) -> usize {
+        if !self.copied {
+            self.copied = true;
+            COPIED.fetch_add(1, Ordering::Relaxed);
+        }
+        (BUDGET / 2 / COPIED.load(Ordering::Relaxed).max(1)).clamp(CHUNK.0, CHUNK.1)
+    }
+
     fn end(&mut self) {
         if self.behind == 0
             && let (Some(stream), Some(back)) = (self.stream.take(), self.back.take())
         {
             back(stream);
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.copied {
+            COPIED.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -41,7 +41,7 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 const PIECE: usize = 16 * 1024;
 /// Over HTTP/1 a frame is the most that may wait beside [`HEAD`]: no smaller than what comes from upstream.
-const FRAME: usize = 64 * 1024;
+const FRAME: usize = 256 * 1024;
 const PING: Duration = Duration::from_secs(20);
 const PONG: Duration = Duration::from_secs(10);
 

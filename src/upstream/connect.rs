@@ -1,5 +1,6 @@
 //! From a URL's authority to a connection: proxy or resolver, address guard, TCP, TLS.
 
+use super::ahead::Ahead;
 use super::dial::dial;
 use super::guard::{Guard, bare};
 use super::proxy::{Proxies, Untunnelled, tunnel};
@@ -136,7 +137,7 @@ impl Rules {
     async fn secure(&self, stream: TcpStream, host: &str) -> Result<Wire, Refusal> {
         let name = ServerName::try_from(bare(host).to_string())
             .map_err(|error| Refusal::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        let shaken = TlsConnector::from(self.tls.clone()).connect(name, stream);
+        let shaken = TlsConnector::from(self.tls.clone()).connect(name, Ahead::new(stream));
         let stream = timeout(self.limit, shaken).await;
         let stream = stream.map_err(|_| Refusal::Time("the TLS handshake"))?.map_err(Refusal::Tls)?;
         Ok(Wire::Tls(Box::new(stream)))

@@ -3,6 +3,7 @@
 //! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`,
 //! `connect`. [`guard`] says what may be dialled, [`fault`] what a failure is called.
 
+mod ahead;
 pub mod auth;
 mod client;
 mod connect;

@@ -1,5 +1,6 @@
 //! A connection to an upstream: TCP, or TLS over one.
 
+use super::ahead::Ahead;
 use bytes::BufMut as _;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::io::{self, IoSlice};
@@ -13,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(crate) enum Wire {
     Tcp(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Ahead>>),
 }
 
 impl Wire {
@@ -40,13 +41,39 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Wire::Tcp(stream) => read(stream, cx, buffer),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => read_records(stream, cx, buffer),
+        }
+    }
+}
+
+/// A record (RFC 8446, 5.1) has at most so many bytes.
+const RECORD: usize = 16 * 1024;
+
+/// As many records as were read ahead and have room: rustls hands out one at a time.
+fn read_records(
+    stream: &mut TlsStream<Ahead>,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let before = buffer.filled().len();
+    loop {
+        let start = buffer.filled().len();
+        match Pin::new(&mut *stream).poll_read(cx, buffer) {
+            Poll::Ready(Ok(())) => {
+                let ended = buffer.filled().len() == start;
+                if ended || buffer.remaining() < RECORD || !stream.get_ref().0.is_ahead() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            // What came before an error is handed on first; there is no end without an error later.
+            _ if start > before => return Poll::Ready(Ok(())),
+            other => return other,
         }
     }
 }
 
 /// Most bytes of one read. hyper makes its buffers as large as the largest read asks for, up to what a head may take,
-/// and a stream holds some of them: one less than a power of two keeps them at that power. TLS reads a record at most.
+/// and a stream holds some of them: one less than a power of two keeps them at that power.
 const READ: usize = 32 * 1024 - 1;
 
 fn read(stream: &TcpStream, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
