@@ -13,6 +13,7 @@ mod objects;
 mod pulls;
 mod pulls_tls;
 mod readme;
+mod replicas;
 mod rig;
 mod routes;
 mod soak;

@@ -13,6 +13,7 @@ mod pull;
 mod ranges;
 mod rate;
 mod restart;
+mod security;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod support;
