@@ -8,6 +8,7 @@ mod support;
 
 mod crash;
 mod demo;
+mod images;
 mod log;
 mod objects;
 mod pulls;
@@ -16,6 +17,8 @@ mod readme;
 mod replicas;
 mod rig;
 mod routes;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod soak;
 mod state;
 mod stop;
