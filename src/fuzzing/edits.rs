@@ -53,10 +53,17 @@ pub(super) fn index(mut tree: Tree, replacements: &Replacements) -> Tree {
 
 pub(super) fn config(mut tree: Tree, change: &ConfigChange<'_>) -> Tree {
     let recipe = change.recipe;
-    let ids = tree.member_mut("rootfs").and_then(|rootfs| rootfs.member_mut("diff_ids")).expect("accepted");
-    let layers = ids.items().len();
+    let rootfs = tree.member_mut("rootfs").expect("accepted");
+    if rootfs.member_mut("diff_ids").is_none() && !change.layers.is_empty() {
+        rootfs.set("diff_ids", Tree::List(Vec::new()));
+    }
+    let layers = rootfs.member("diff_ids").map_or(0, |ids| ids.items().len());
     for layer in change.layers {
-        ids.items_mut().push(Tree::string(&layer.diff_id.to_string()));
+        rootfs
+            .member_mut("diff_ids")
+            .expect("just set")
+            .items_mut()
+            .push(Tree::string(&layer.diff_id.to_string()));
     }
     let created = tree.member("created").filter(|created| created.as_string().is_some()).cloned();
     let created = created.unwrap_or_else(|| Tree::string("1970-01-01T00:00:00Z"));

@@ -8,7 +8,7 @@
 //! entry program start itself. It is emptied when the base has a chain and no entry point.
 
 use super::edit::Edit;
-use super::fields::{Doc, Names, Value, quoted};
+use super::fields::{Doc, Fields, Names, Value, quoted};
 use super::index::named;
 use super::refusal::Refusal;
 use super::splice::{Spliced, splice};
@@ -46,20 +46,20 @@ const EPOCH: &str = "\"1970-01-01T00:00:00Z\"";
 pub fn read(doc: &Doc<'_>) -> Result<Config, Refusal> {
     let fields = doc.root().object(NAMES, Names::Folded)?;
     let layers = fields.value(5).map(diff_ids).transpose()?.flatten();
-    Ok(Config { platform: named(&fields)?, layers: layers.map(|(_, ids)| ids.len()) })
+    Ok(Config { platform: named(&fields)?, layers: layers.map(|ids| ids.count) })
 }
 
 /// The config with diff ids and history of the appended layers and with the recipe's process settings.
 pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced, Refusal> {
     let fields = doc.root().object(NAMES, Names::Folded)?;
     let rootfs = fields.value(5).ok_or(Refusal::Missing("rootfs"))?;
-    let (whole, ids) = diff_ids(rootfs)?.ok_or(Refusal::Form("rootfs"))?;
+    let ids = diff_ids(rootfs)?.ok_or(Refusal::Form("rootfs"))?;
     let mut edits = Vec::new();
     let added: Vec<String> = change.layers.iter().map(|layer| quoted(&layer.diff_id.to_string())).collect();
-    edits.extend(whole.extend(&added));
+    edits.extend(ids.append(&added));
     if let Some(history) = fields.value(6) {
         let created = fields.value(3).filter(|created| created.string("created").is_ok());
-        edits.extend(self::history(history, ids.len(), created.map_or(EPOCH, Value::text), change.layers)?);
+        edits.extend(self::history(history, ids.count, created.map_or(EPOCH, Value::text), change.layers)?);
     }
     match fields.member(4) {
         Some(member) if !member.value.is_null() => edits.extend(process(member.value, change.recipe)?),
@@ -76,14 +76,33 @@ pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced
     splice(doc, edits, limit)
 }
 
-/// `diff_ids` as written and its elements; `None` when the root file system is not made of layers.
-fn diff_ids(rootfs: Value<'_>) -> Result<Option<(Value<'_>, Vec<Value<'_>>)>, Refusal> {
-    let fields = rootfs.object(["type", "diff_ids"], Names::Folded)?;
-    let kind = fields.value(0).map(|value| value.string("type")).transpose()?;
-    match (kind.as_deref(), fields.member(1)) {
-        (Some("layers"), Some(ids)) if ids.value.is_null() => Ok(Some((ids.value, Vec::new()))),
-        (Some("layers"), Some(ids)) => Ok(Some((ids.value, ids.value.array("diff_ids")?))),
-        _ => Ok(None),
+/// The diff ids of a root file system.
+struct DiffIds<'a> {
+    /// `type` and `diff_ids`.
+    rootfs: Fields<'a, 2>,
+    /// How many there are.
+    count: usize,
+}
+
+/// The diff ids; `None` when the root file system is not made of layers. Docker leaves the list out where it is empty.
+fn diff_ids(rootfs: Value<'_>) -> Result<Option<DiffIds<'_>>, Refusal> {
+    let rootfs = rootfs.object(["type", "diff_ids"], Names::Folded)?;
+    let kind = rootfs.value(0).map(|value| value.string("type")).transpose()?;
+    if kind.as_deref() != Some("layers") {
+        return Ok(None);
+    }
+    let count = rootfs.value(1).map_or(Ok(0), |ids| ids.count("diff_ids"))?;
+    Ok(Some(DiffIds { rootfs, count }))
+}
+
+impl DiffIds<'_> {
+    /// Puts ids at the end of them.
+    fn append(&self, added: &[String]) -> Option<Edit> {
+        match self.rootfs.member(1) {
+            Some(ids) => ids.value.extend(added),
+            None if added.is_empty() => None,
+            None => self.rootfs.insert(&[("diff_ids", format!("[{}]", added.join(",")))]),
+        }
     }
 }
 

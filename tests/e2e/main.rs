@@ -8,13 +8,17 @@ mod support;
 
 mod crash;
 mod demo;
+mod images;
 mod log;
 mod objects;
 mod pulls;
 mod pulls_tls;
 mod readme;
+mod replicas;
 mod rig;
 mod routes;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod soak;
 mod state;
 mod stop;

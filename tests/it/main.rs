@@ -5,6 +5,7 @@
 mod corpus;
 mod discovery;
 mod errors;
+mod images;
 mod layers;
 mod metrics;
 mod process;
@@ -12,6 +13,9 @@ mod pull;
 mod ranges;
 mod rate;
 mod restart;
+mod security;
+#[path = "../shared/mod.rs"]
+mod shared;
 mod support;
 mod tidy;
 mod token;

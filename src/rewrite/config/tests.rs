@@ -151,12 +151,29 @@ fn history_is_kept_in_step_or_left_alone() {
     assert_eq!(entries("null", "[]"), 0);
 }
 
+/// Docker leaves the list out where it is empty.
+#[test]
+fn diff_ids_may_be_absent_or_null() {
+    let ids = format!("[{}]", quoted(&recipe().layers[0].diff_id.to_string()));
+    for (rootfs, want) in [
+        (r#"{"type":"layers"}"#, format!(r#"{{"type":"layers","diff_ids":{ids}}}"#)),
+        (r#"{"diff_ids":null,"type":"layers"}"#, format!(r#"{{"diff_ids":{ids},"type":"layers"}}"#)),
+    ] {
+        let text = |rootfs: &str| format!(r#"{{"config":{{}},"rootfs":{rootfs}}}"#);
+        let new = run(&text(rootfs), &recipe()).unwrap();
+        assert!(new.ends_with(&format!(r#""rootfs":{want}}}"#)), "{new}");
+        assert_eq!(read(&Doc::new(text(rootfs).as_bytes(), LIMIT).unwrap()).unwrap().layers, Some(0));
+        let none = Recipe { layers: Vec::new(), ..recipe() };
+        assert!(run(&text(rootfs), &none).unwrap().ends_with(&format!(r#""rootfs":{rootfs}}}"#)));
+    }
+}
+
 #[test]
 fn refusals() {
     let check = |text: &str, why| assert_eq!(run(text, &recipe()), Err(why), "{text}");
     check("{}", Refusal::Missing("rootfs"));
     check(r#"{"rootfs":{"type":"x","diff_ids":[]}}"#, Refusal::Form("rootfs"));
-    check(r#"{"rootfs":{"type":"layers"}}"#, Refusal::Form("rootfs"));
+    check(r#"{"rootfs":{"type":"layers","diff_ids":{}}}"#, Refusal::Form("diff_ids"));
     check(r#"{"Config":{},"config":{}}"#, Refusal::LookAlike("config"));
     let check = |text: &str, why| assert_eq!(process(text, &recipe()), Err(why), "{text}");
     check("[]", Refusal::Object);

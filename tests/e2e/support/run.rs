@@ -48,6 +48,11 @@ impl Ran {
         self.all()
     }
 
+    /// Did it succeed?
+    pub(crate) fn is_ok(&self) -> bool {
+        self.output.status.success()
+    }
+
     /// Is there nothing on standard output?
     pub(crate) fn is_silent(&self) -> bool {
         self.output.stdout.is_empty()

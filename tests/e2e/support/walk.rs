@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::sync::{LazyLock, Mutex};
 
+use async_compression::tokio::bufread::ZstdDecoder;
 use aws_lc_rs::digest::{Context, SHA256};
 use flate2::write::GzDecoder;
 use http::{Method, StatusCode};
 use serde_json::Value;
+use tokio::io::AsyncReadExt as _;
 
 use super::http::{Answer, DOCUMENTS, Peer, each_frame};
 use super::images::hex;
@@ -102,7 +104,10 @@ async fn image(peer: &Peer, name: &str, Manifest { digest, document: manifest, .
         let known = diff_id_of(text(&layer["digest"]));
         let mut content = known.is_none().then(|| Content::of(text(&layer["mediaType"])));
         blob(peer, name, layer, |bytes| content.iter_mut().for_each(|content| content.update(bytes))).await;
-        let found = content.map(Content::finish).or(known).expect("it is known or was found");
+        let found = match content {
+            Some(content) => content.finish().await,
+            None => known.expect("it is known or was found"),
+        };
         assert_eq!(found, text(diff_id), "diff id of {layer}");
         DIFF_IDS.lock().unwrap().insert(text(&layer["digest"]).to_owned(), found);
     }
@@ -139,25 +144,42 @@ fn diff_id_of(digest: &str) -> Option<String> {
 /// Hashes what is inside a layer.
 enum Content {
     Gzip(Box<GzDecoder<Hash>>),
+    /// Kept whole: only small layers are compressed like this.
+    Zstd(Vec<u8>),
     Plain(Hash),
 }
 
 impl Content {
     fn of(media: &str) -> Self {
         let hash = Hash(Context::new(&SHA256));
-        if media.ends_with("gzip") { Self::Gzip(Box::new(GzDecoder::new(hash))) } else { Self::Plain(hash) }
+        match media.rsplit_once(['+', '.']) {
+            Some((_, "gzip")) => Self::Gzip(Box::new(GzDecoder::new(hash))),
+            Some((_, "zstd")) => Self::Zstd(Vec::new()),
+            _ => Self::Plain(hash),
+        }
     }
 
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Gzip(decoder) => decoder.write_all(bytes).expect("a layer is valid gzip"),
+            Self::Zstd(whole) => whole.extend_from_slice(bytes),
             Self::Plain(hash) => hash.0.update(bytes),
         }
     }
 
-    fn finish(self) -> String {
+    async fn finish(self) -> String {
         let hash = match self {
             Self::Gzip(decoder) => decoder.finish().expect("a layer is complete gzip"),
+            Self::Zstd(whole) => {
+                let mut decoder = ZstdDecoder::new(&whole[..]);
+                // zstd:chunked is several frames.
+                decoder.multiple_members(true);
+                let mut tar = Vec::new();
+                decoder.read_to_end(&mut tar).await.expect("a layer is complete zstd");
+                let mut hash = Hash(Context::new(&SHA256));
+                hash.0.update(&tar);
+                hash
+            }
             Self::Plain(hash) => hash,
         };
         hex(hash.0.finish().as_ref())

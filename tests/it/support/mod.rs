@@ -6,7 +6,7 @@ pub mod layer;
 pub mod proxy;
 pub mod upstream;
 
-pub use client::{get, head, post, send};
+pub use client::{Answer, get, head, post, send};
 pub use image::Image;
 pub use layer::TinyLayer;
 pub use proxy::Proxy;

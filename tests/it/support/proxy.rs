@@ -59,9 +59,12 @@ impl Proxy {
     ) -> Proxy {
         let dir = scratch();
         let path = layer.write(dir.path(), entrypoint);
-        let text = text(upstream.address, "", wave, &dir)
-            .replace("layer-path: none", &format!("layer-path: {}", path.display()));
-        Proxy::run(text, dir).await
+        Proxy::layered(upstream, dir, &path, wave).await
+    }
+
+    /// The same with the default layer that a `layer.json` describes.
+    pub async fn with_layer(upstream: &Upstream, path: &Path) -> Proxy {
+        Proxy::layered(upstream, scratch(), path, "").await
     }
 
     /// In front of whatever listens on `address`.
@@ -104,6 +107,12 @@ impl Proxy {
     /// A URL on the admin listener.
     pub fn admin(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin)
+    }
+
+    async fn layered(upstream: &Upstream, dir: TempDir, path: &Path, wave: &str) -> Proxy {
+        let text = text(upstream.address, "", wave, &dir)
+            .replace("layer-path: none", &format!("layer-path: {}", path.display()));
+        Proxy::run(text, dir).await
     }
 
     async fn run(config: String, dir: TempDir) -> Proxy {

@@ -83,6 +83,11 @@ impl Upstream {
         digest
     }
 
+    /// Adds a manifest under a digest that need not be its own.
+    pub fn manifest_as(&self, digest: &str, media: &str, content: impl Into<Bytes>) {
+        self.objects.lock().unwrap().manifests.insert(digest.into(), (media.into(), content.into()));
+    }
+
     /// Adds a blob.
     pub fn blob(&self, content: impl Into<Bytes>) -> Digest {
         let content = content.into();

@@ -15,7 +15,8 @@ impl Buildah {
         Self { home: Home::new() }
     }
 
-    fn buildah(&self) -> std::process::Command {
+    /// buildah with folders of its own.
+    pub(crate) fn command(&self) -> std::process::Command {
         let mut buildah = self.home.command("buildah");
         buildah.arg("--root").arg(self.home.root()).arg("--runroot").arg(self.home.runroot());
         buildah.args(["--storage-driver", "overlay"]);
@@ -25,25 +26,25 @@ impl Buildah {
 
 impl Client for Buildah {
     fn pull(&self, reference: &str, via: Via<'_>) -> Ran {
-        let mut buildah = self.buildah();
+        let mut buildah = self.command();
         run(buildah.args(["pull", "--quiet"]).args(options(via, "")).arg(format!("docker://{reference}")))
     }
 
     fn run(&self, reference: &str) -> Ran {
-        let container = run(self.buildah().args(["from", "--pull-never", reference])).ok();
+        let container = run(self.command().args(["from", "--pull-never", reference])).ok();
         let container = container.trim();
-        let inspected = run(self.buildah().args(["inspect", container])).ok();
+        let inspected = run(self.command().args(["inspect", container])).ok();
         let config: Value = serde_json::from_str(&inspected).expect("inspect prints JSON");
         let words = |key: &str| config["OCIv1"]["config"][key].as_array().cloned().unwrap_or_default();
         let command: Vec<_> = [words("Entrypoint"), words("Cmd")].concat();
         let command = command.iter().map(|word| word.as_str().expect("words are strings"));
-        let mut buildah = self.buildah();
+        let mut buildah = self.command();
         buildah.args(["run", "--isolation", "chroot", container, "--"]).args(command);
         // On a busy machine buildah 1.28 may end before it has copied what a short program said. All programs of the
         // tests say something.
         let ran = (0..3).map(|_| run(&buildah)).find(|ran| !ran.is_silent());
         let ran = ran.expect("the program says something");
-        run(self.buildah().args(["rm", container])).ok();
+        run(self.command().args(["rm", container])).ok();
         ran
     }
 }

@@ -52,7 +52,8 @@ impl Docker {
         Self { daemon, folder, data }
     }
 
-    fn docker(&self) -> std::process::Command {
+    /// The docker client of this daemon.
+    pub(crate) fn command(&self) -> std::process::Command {
         let mut docker = tools::command("docker");
         docker.env("HOME", self.folder.path());
         docker.arg("--host").arg(format!("unix://{}", self.folder.path().join("docker.sock").display()));
@@ -63,11 +64,11 @@ impl Docker {
 impl Client for Docker {
     /// The daemon knows by itself how a registry is reached.
     fn pull(&self, reference: &str, _: Via<'_>) -> Ran {
-        run(self.docker().args(["pull", "--quiet", reference]))
+        run(self.command().args(["pull", "--quiet", reference]))
     }
 
     fn run(&self, reference: &str) -> Ran {
-        run(self.docker().args(["run", "--rm", "--network=none", reference]))
+        run(self.command().args(["run", "--rm", "--network=none", reference]))
     }
 }
 

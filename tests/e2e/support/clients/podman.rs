@@ -13,7 +13,8 @@ impl Podman {
         Self { home: Home::new() }
     }
 
-    fn podman(&self) -> std::process::Command {
+    /// podman with folders of its own.
+    pub(crate) fn command(&self) -> std::process::Command {
         let mut podman = self.home.command("podman");
         podman.arg("--root").arg(self.home.root()).arg("--runroot").arg(self.home.runroot());
         podman.args(["--storage-driver", "overlay", "--runtime", "runc"]);
@@ -23,10 +24,10 @@ impl Podman {
 
 impl Client for Podman {
     fn pull(&self, reference: &str, via: Via<'_>) -> Ran {
-        run(self.podman().args(["pull", "--quiet"]).args(options(via, "")).arg(reference))
+        run(self.command().args(["pull", "--quiet"]).args(options(via, "")).arg(reference))
     }
 
     fn run(&self, reference: &str) -> Ran {
-        run(self.podman().args(["run", "--rm", "--pull=never", "--network=none", reference]))
+        run(self.command().args(["run", "--rm", "--pull=never", "--network=none", reference]))
     }
 }

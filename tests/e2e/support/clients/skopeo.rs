@@ -1,6 +1,9 @@
 //! skopeo copies images; umoci unpacks what it copied, and runc runs that.
 
+use std::path::Path;
+
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::{Client, Home, Via, options};
 use crate::support::run::{Ran, run};
@@ -16,14 +19,31 @@ impl Skopeo {
         Self { home: Home::new() }
     }
 
+    /// skopeo with a configuration of its own.
+    pub(crate) fn command(&self) -> std::process::Command {
+        self.home.command("skopeo")
+    }
+
     /// Copies all images of an index, and leaves them as they are.
     pub(crate) fn copy_all(&self, reference: &str, via: Via<'_>) -> Ran {
         self.copy(reference, via, &["--all", "--preserve-digests"], "all")
     }
 
+    /// Unpacks a pulled image into a bundle of the OCI runtime, a folder that is not there yet.
+    pub(crate) fn unpack(&self, reference: &str, bundle: &Path) -> Ran {
+        let image = self.home.storage.path().join(slug(reference));
+        let mut umoci = tools::command("umoci");
+        run(umoci.args(["unpack", "--image"]).arg(format!("{}:copied", image.display())).arg(bundle))
+    }
+
+    /// A folder for bundles, next to what was pulled.
+    pub(crate) fn folder(&self) -> TempDir {
+        tempfile::tempdir_in(self.home.storage.path()).expect("the folder is ours")
+    }
+
     fn copy(&self, reference: &str, via: Via<'_>, more: &[&str], target: &str) -> Ran {
         let target = format!("oci:{}:copied", self.home.storage.path().join(target).display());
-        let mut skopeo = self.home.command("skopeo");
+        let mut skopeo = self.command();
         skopeo.args(["copy", "--quiet"]).args(options(via, "src-")).args(more);
         run(skopeo.arg(format!("docker://{reference}")).arg(target))
     }
@@ -38,13 +58,10 @@ impl Client for Skopeo {
     }
 
     fn run(&self, reference: &str) -> Ran {
-        let image = self.home.storage.path().join(slug(reference));
-        let bundle = tempfile::tempdir_in(self.home.storage.path()).expect("the folder is ours");
-        let bundle = bundle.path();
+        let folder = self.folder();
+        let bundle = folder.path();
         let unpacked = bundle.join("bundle");
-        let mut umoci = tools::command("umoci");
-        umoci.args(["unpack", "--image"]).arg(format!("{}:copied", image.display())).arg(&unpacked);
-        run(&umoci).ok();
+        self.unpack(reference, &unpacked).ok();
         fit_to_this_machine(&unpacked.join("config.json"));
         let mut runc = tools::command("runc");
         let id = format!("wave-{}-{}", std::process::id(), slug(&bundle.display().to_string()));
@@ -59,7 +76,7 @@ impl Client for Skopeo {
 }
 
 /// No terminal, and no limits beyond those of this machine.
-fn fit_to_this_machine(file: &std::path::Path) {
+fn fit_to_this_machine(file: &Path) {
     let text = std::fs::read(file).expect("umoci writes config.json");
     let mut spec: Value = serde_json::from_slice(&text).expect("config.json is JSON");
     spec["process"]["terminal"] = false.into();

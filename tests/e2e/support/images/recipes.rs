@@ -54,6 +54,8 @@ pub(super) fn write(layout: &mut Layout, programs: &Programs) {
     arm64["platform"] = json!({"architecture": "arm64", "os": "linux", "variant": "v8"});
     let attestation = attestation(layout, &amd64);
     index(layout, "index", &[&amd64, &arm64, &attestation]);
+    let attestation = attestation_artifact(layout, &amd64);
+    index(layout, "attested", &[&amd64, &arm64, &attestation]);
     index(layout, "list", &[&amd64, &arm64]);
 
     let scratch = layout.image(
@@ -131,15 +133,37 @@ fn noise(seed: u64, size: usize) -> Layer {
 
 /// What BuildKit adds to an index: a statement about one of its images, under a platform that nobody has.
 fn attestation(layout: &mut Layout, about: &Value) -> Value {
-    let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": [], "predicate": {}});
-    let statement = layout.document("application/vnd.in-toto+json", &statement);
+    let statement = statement(layout);
     let config = json!({
         "architecture": "unknown", "os": "unknown", "config": {},
         "rootfs": {"type": "layers", "diff_ids": [statement["digest"]]},
     });
     let config = layout.document(CONFIG, &config);
-    let manifest =
-        json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [statement]});
+    attest(layout, json!({"config": config, "layers": [statement]}), about)
+}
+
+/// The same as BuildKit stores it with `oci-artifact=true`: an artifact that refers to the image.
+fn attestation_artifact(layout: &mut Layout, about: &Value) -> Value {
+    const KIND: &str = "application/vnd.docker.attestation.manifest.v1+json";
+    let statement = statement(layout);
+    let mut config = layout.blob("application/vnd.oci.empty.v1+json", b"{}");
+    config["data"] = json!("e30=");
+    let subject = json!({"mediaType": MANIFEST, "digest": about["digest"], "size": about["size"]});
+    let manifest = json!({"artifactType": KIND, "config": config, "layers": [statement], "subject": subject});
+    let mut descriptor = attest(layout, manifest, about);
+    descriptor["artifactType"] = json!(KIND);
+    descriptor
+}
+
+fn statement(layout: &mut Layout) -> Value {
+    let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": [], "predicate": {}});
+    layout.document("application/vnd.in-toto+json", &statement)
+}
+
+/// Stores the manifest of an attestation and describes it as indexes do.
+fn attest(layout: &mut Layout, mut manifest: Value, about: &Value) -> Value {
+    manifest["schemaVersion"] = json!(2);
+    manifest["mediaType"] = json!(MANIFEST);
     let mut descriptor = layout.document(MANIFEST, &manifest);
     descriptor["platform"] = json!({"architecture": "unknown", "os": "unknown"});
     descriptor["annotations"] = json!({
