@@ -109,7 +109,10 @@ impl Rig {
                         "proxy_buffering on; proxy_buffer_size 64k; proxy_buffers 16 256k; \
                          proxy_busy_buffers_size 2m; proxy_max_temp_file_size 0;"
                     }
-                    Peer::NginxOff => "proxy_buffering off; proxy_buffer_size 256k;",
+                    Peer::NginxOff => {
+                        "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 4 256k; \
+                         proxy_busy_buffers_size 512k;"
+                    }
                     _ => "",
                 };
                 let site = format!(
@@ -141,7 +144,7 @@ impl Rig {
         let text = format!(
             "wave:\n  data-dir: {}\n  server:\n    bind: \"127.0.0.1:{bind}\"\n    max-connections: 4000\n    \
              max-connections-per-address: 4000\n    max-requests: 4000\n{tls}  upstream: {{max-requests: 4000}}\n  \
-             rate-limit: {{enabled: false}}\n  log: {{access: false}}\n  admin: {{bind: \"127.0.0.1:{}\"}}\n  \
+             log: {{access: false}}\n  admin: {{bind: \"127.0.0.1:{}\"}}\n  \
              registries:\n    \"127.0.0.1:{upstream}\": {{url: \"{scheme}://127.0.0.1:{upstream}\", ca-file: {}}}\n",
             self.folder.path().join("data").display(),
             free_port(),

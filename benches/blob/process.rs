@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 /// A server that ends with this.
 pub(crate) struct Server {
     child: Child,
+    log: std::path::PathBuf,
     /// When it was started.
     pub(crate) started: Instant,
 }
@@ -40,7 +41,7 @@ impl Server {
         }
         pinned.stdin(Stdio::null()).stdout(file.try_clone().expect("a log")).stderr(file);
         let started = Instant::now();
-        Server { child: pinned.spawn().expect("a program"), started }
+        Server { child: pinned.spawn().expect("a program"), log: log.into(), started }
     }
 
     /// It and its children.
@@ -62,7 +63,10 @@ impl Server {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return self.started.elapsed();
             }
-            assert!(self.started.elapsed() < Duration::from_secs(20), "nobody listens on {port}");
+            if self.started.elapsed() > Duration::from_secs(20) {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("nobody listens on {port}:\n{log}");
+            }
             std::thread::sleep(Duration::from_micros(200));
         }
     }
