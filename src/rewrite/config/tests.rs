@@ -71,7 +71,7 @@ fn the_original_entry_point_is_chained() {
             "" => r#"{"Entrypoint":["/opt/entry"]}"#.into(),
             chain => format!(
                 r#"{{"Entrypoint":["/opt/entry"],"Env":[{}]}}"#,
-                quoted(&format!("WAVE_ENTRY_CHAIN={chain}"))
+                serde_json::Value::from(format!("WAVE_ENTRY_CHAIN={chain}"))
             ),
         };
         assert_eq!(
