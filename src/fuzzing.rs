@@ -15,9 +15,9 @@ use crate::pull::Spans;
 use crate::pull::range::Asked;
 use crate::rewrite::fields::Doc;
 use crate::rewrite::{
-    DOCUMENT_LIMIT, Refusal, Spliced, config as configs, index as indexes, manifest as manifests,
+    DOCUMENT_LIMIT, Edits, Refusal, Spliced, config as configs, index as indexes, kind,
+    manifest as manifests, steps_of,
 };
-use crate::rewrite::{kind, splice};
 use http::HeaderValue;
 use model::Tree;
 
@@ -145,6 +145,7 @@ pub fn config_file(data: &[u8]) {
 /// Applies a change twice: the outcomes agree, and the digest is that of the bytes. The tree before and the result,
 /// unless the document is refused.
 fn twice(data: &[u8], apply: impl Fn(&Doc<'_>) -> Result<Spliced, Refusal>) -> Option<(Tree, Spliced)> {
+    linear(data, &apply);
     let doc = Doc::new(data, DOCUMENT_LIMIT);
     grammar(data, doc.as_ref().err());
     let doc = doc.ok()?;
@@ -159,6 +160,21 @@ fn twice(data: &[u8], apply: impl Fn(&Doc<'_>) -> Result<Spliced, Refusal>) -> O
     let new = first.ok()?;
     assert_eq!(new.digest, Digest::sha256(&new.bytes));
     Some((tree(data), new))
+}
+
+/// Checking and changing a document takes work linear in its size, refused or not.
+fn linear(data: &[u8], apply: impl Fn(&Doc<'_>) -> Result<Spliced, Refusal>) {
+    /// What the changes here write, and the words of the recipe.
+    const CHANGE: usize = 1000;
+    let (done, steps) =
+        steps_of(|| Doc::new(data, DOCUMENT_LIMIT).and_then(|doc| apply(&doc)).map(|new| new.bytes.len()));
+    assert!(steps <= 8 * data.len() + CHANGE, "{steps} steps for {} bytes", data.len());
+    // A counter that counts: every word or block was looked at, and written.
+    if cfg!(debug_assertions)
+        && let Ok(size) = done
+    {
+        assert!(steps >= (data.len() + size) / 16, "{steps} steps for {} bytes", data.len());
+    }
 }
 
 /// The validating pass accepts what a parser accepts: all that becomes a value, and nothing that is not JSON.
@@ -182,7 +198,7 @@ fn tree(data: &[u8]) -> Tree {
 
 fn replacement() -> Spliced {
     let doc = Doc::new(b"{\"new\":true}", DOCUMENT_LIMIT).expect("within limits");
-    splice(&doc, Vec::new(), DOCUMENT_LIMIT).expect("within limits")
+    Edits::new(&doc, DOCUMENT_LIMIT).splice().expect("within limits")
 }
 
 fn recipe() -> Recipe {

@@ -4,7 +4,7 @@ use serde_json::json;
 use wave_registry::grant::{Layer, Recipe, Source};
 use wave_registry::oci::{Compression, Digest};
 use wave_registry::rewrite::fields::Doc;
-use wave_registry::rewrite::{DOCUMENT_LIMIT, Spliced, splice};
+use wave_registry::rewrite::{DOCUMENT_LIMIT, Edits, Spliced};
 
 /// A manifest of so many layers.
 pub(crate) fn manifest_of(layers: usize) -> Vec<u8> {
@@ -71,5 +71,5 @@ pub(crate) fn recipe() -> Recipe {
 /// What a config or manifest is replaced by.
 pub(crate) fn replacement() -> Spliced {
     let doc = Doc::new(b"{}", DOCUMENT_LIMIT).expect("within limits");
-    splice(&doc, Vec::new(), DOCUMENT_LIMIT).expect("within limits")
+    Edits::new(&doc, DOCUMENT_LIMIT).splice().expect("within limits")
 }

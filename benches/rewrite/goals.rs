@@ -36,7 +36,7 @@ fn row(folder: &Path, group: &str) -> Option<String> {
     let (floor, hash, splice) = (median("floor")?, median("hash")?, median("splice")?);
     let bare = splice - hash;
     let (floor, value, visitor) =
-        (splice / floor, (median("value")? - hash) / bare, (median("visitor")? - hash) / bare);
+        (splice / floor, median("value")? / bare, (median("visitor")? - hash) / bare);
     let mark = |holds| if holds { "pass" } else { "MISS" };
     Some(format!(
         "{group:<12} {floor:>17.2} {} {value:>21.2} {} {visitor:>21.2} {}",

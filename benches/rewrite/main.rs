@@ -3,9 +3,12 @@
 //! - `floor`: copy the document and hash it; no rewrite that states a digest can do with less.
 //! - `splice`: ours, with its checks and the hash.
 //! - `visitor`: the same rewrite, members found by a `serde_json` visitor over borrowed slices.
-//! - `value`: the same edit through `serde_json::Value`, and hash it; which reorders members and rounds numbers.
-//! - `typed`: the same edit through the types of `oci-spec`, and hash it; which drops what they do not know.
-//! - `hash`: the hash alone, to take off.
+//! - `hash`: the hash of the result alone, to take off those two.
+//! - `value`: the same edit through `serde_json::Value`, without a hash; which reorders members and rounds numbers.
+//! - `typed`: the same edit through the types of `oci-spec`, without a hash; which drops what they do not know.
+//!
+//! The last two check less: they take names twice, look for no name that only resembles a known one, and edit an index at
+//! a place they are told, where ours looks for the entries to change.
 //!
 //! At the end the goals are judged by the medians of this run. Absolute times are of no use on a shared machine; for
 //! instruction counts see `counts.sh` beside this file, which calls `--count GROUP FUNCTION TIMES`.

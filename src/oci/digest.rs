@@ -69,22 +69,33 @@ impl Digest {
         self.encoded(&mut [0; 128]).to_owned()
     }
 
+    /// Appends `algorithm:encoded`.
+    pub fn write(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(self.algorithm.as_str().as_bytes());
+        text.push(b':');
+        text.extend_from_slice(self.encode(&mut [0; 128]));
+    }
+
     fn encoded<'b>(&self, buffer: &'b mut [u8; 128]) -> &'b str {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let length = match self.form {
+        std::str::from_utf8(self.encode(buffer)).expect("an encoded value is ASCII")
+    }
+
+    fn encode<'b>(&self, buffer: &'b mut [u8; 128]) -> &'b [u8] {
+        let raw = self.raw();
+        match self.form {
             Form::Text => {
-                buffer[..self.raw().len()].copy_from_slice(self.raw());
-                self.raw().len()
+                buffer[..raw.len()].copy_from_slice(raw);
+                &buffer[..raw.len()]
             }
             Form::Hex => {
-                for (pair, byte) in buffer.chunks_exact_mut(2).zip(self.raw()) {
-                    pair[0] = DIGITS[usize::from(byte >> 4)];
-                    pair[1] = DIGITS[usize::from(byte & 15)];
+                let (pairs, _) = buffer.as_chunks_mut();
+                match (pairs.first_chunk_mut::<32>(), raw.as_array::<32>()) {
+                    (Some(pairs), Some(raw)) => encode(raw, pairs),
+                    _ => encode(raw, pairs),
                 }
-                self.raw().len() * 2
+                &buffer[..raw.len() * 2]
             }
-        };
-        std::str::from_utf8(&buffer[..length]).expect("an encoded value is ASCII")
+        }
     }
 
     /// A fresh digester of this digest's algorithm; `None` when it cannot be computed here.
@@ -104,10 +115,24 @@ impl FromStr for Digest {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Digest, Invalid> {
+        let mut raw = [0; 64];
+        // What nearly all of them are.
+        if let Some(value) = text.strip_prefix("sha256:")
+            && let Some(pairs) = value.as_bytes().as_chunks().0.as_array::<32>()
+            && let Some(bytes) = raw.first_chunk_mut::<32>()
+            && value.len() == 64
+            && decode(pairs, bytes)
+        {
+            return Ok(Digest { algorithm: Algorithm::Sha256, form: Form::Hex, length: 32, bytes: raw });
+        }
         let (name, value) = text.split_once(':').ok_or(Invalid::Form)?;
         let algorithm = Algorithm::parse(name).ok_or(Invalid::Algorithm)?;
-        if let Some((raw, length)) = decode(value) {
-            return Digest::new(algorithm, Form::Hex, &raw[..length]).ok_or(Invalid::Length);
+        // What looks like hex is kept as bytes, so that twice as much of it fits.
+        if let (pairs, []) = value.as_bytes().as_chunks()
+            && let Some(bytes) = raw.get_mut(..pairs.len())
+            && decode(pairs, bytes)
+        {
+            return Digest::new(algorithm, Form::Hex, bytes).ok_or(Invalid::Length);
         }
         let is_hex = value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if is_hex && algorithm.width().is_some() {
@@ -121,33 +146,30 @@ impl FromStr for Digest {
     }
 }
 
-/// Up to 64 bytes from lower-case hex, and how many they are. What looks like hex is kept as bytes, so that twice as
-/// much of it fits.
-fn decode(value: &str) -> Option<([u8; 64], usize)> {
-    let (pairs, rest) = value.as_bytes().as_chunks::<2>();
-    let mut raw = [0; 64];
-    if !rest.is_empty() || pairs.len() > raw.len() {
-        return None;
+/// Lower-case hex of as many bytes. Written, as [`decode`] is, so that compilers make vector instructions of it where the
+/// length is known.
+#[inline(always)]
+fn encode(raw: &[u8], pairs: &mut [[u8; 2]]) {
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    for (pair, byte) in pairs.iter_mut().zip(raw) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
-    let mut bad = 0;
-    for (byte, [high, low]) in raw.iter_mut().zip(pairs) {
-        let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
-        bad |= high | low;
-        *byte = high << 4 | low;
-    }
-    if bad > 15 { None } else { Some((raw, pairs.len())) }
 }
 
-/// The value of each hex digit; 16 for what is none.
-const NIBBLES: [u8; 256] = {
-    let mut table = [16; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[b"0123456789abcdef"[value] as usize] = value as u8;
-        value += 1;
+/// At most 64 bytes from lower-case hex; false if it is none.
+#[inline(always)]
+fn decode(pairs: &[[u8; 2]], raw: &mut [u8]) -> bool {
+    let (mut nibbles, mut is_hex) = ([[0; 2]; 64], true);
+    for (nibble, digit) in nibbles.as_flattened_mut().iter_mut().zip(pairs.as_flattened()) {
+        let (decimal, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        is_hex &= (decimal < 10) | (letter < 6);
+        *nibble = if decimal < 10 { decimal } else { letter.wrapping_add(10) };
     }
-    table
-};
+    for (byte, [high, low]) in raw.iter_mut().zip(nibbles) {
+        *byte = high << 4 | low;
+    }
+    is_hex
+}
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -219,11 +241,11 @@ impl Digester {
 
     /// The digest of everything taken in.
     pub fn finish(self) -> Digest {
-        let (algorithm, raw) = match self.0 {
-            State::Sha256(state) => (Algorithm::Sha256, state.finalize().to_vec()),
-            State::Sha512(state) => (Algorithm::Sha512, state.finalize().to_vec()),
+        let digest = match self.0 {
+            State::Sha256(state) => Digest::new(Algorithm::Sha256, Form::Hex, &state.finalize()),
+            State::Sha512(state) => Digest::new(Algorithm::Sha512, Form::Hex, &state.finalize()),
         };
-        Digest::new(algorithm, Form::Hex, &raw).expect("a hash has its algorithm's width")
+        digest.expect("a hash has its algorithm's width")
     }
 }
 

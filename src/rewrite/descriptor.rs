@@ -1,9 +1,10 @@
 //! Reading one descriptor (image-spec, descriptor.md).
 
-use super::edit::Edit;
-use super::fields::{Fields, Names, Value, quoted};
+use super::edit::Edits;
+use super::fields::{Fields, Value, Wanted};
 use super::refusal::Refusal;
 use super::splice::Spliced;
+use super::text;
 use crate::oci::{Digest, MediaType};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,10 +23,12 @@ pub struct Descriptor<'a> {
     data: Option<Value<'a>>,
 }
 
+const WANTED: Wanted<4> = Wanted::fields(["mediaType", "digest", "size", "data"]);
+
 impl<'a> Descriptor<'a> {
     /// Reads an object.
     pub fn read(object: Value<'a>) -> Result<Descriptor<'a>, Refusal> {
-        Descriptor::of(&object.object(["mediaType", "digest", "size", "data"], Names::Folded)?)
+        Descriptor::of(&object.object(&WANTED)?)
     }
 
     /// From an object whose first four wanted names are `mediaType`, `digest`, `size` and `data`.
@@ -47,15 +50,15 @@ impl<'a> Descriptor<'a> {
         MediaType::parse(&self.media)
     }
 
-    /// The edits that make the descriptor refer to `content`: digest, size, and `data` where the content is
-    /// embedded, which must equal it.
-    pub fn refer(&self, content: &Spliced) -> Vec<Edit> {
-        let mut edits = vec![
-            self.places[0].replace(format!("\"{}\"", content.digest)),
-            self.places[1].replace(content.size().to_string()),
-        ];
-        edits.extend(self.data.map(|data| data.replace(quoted(&STANDARD.encode(&content.bytes)))));
-        edits
+    /// Makes the descriptor refer to `content`: digest, size, and `data` where the content is embedded, which must
+    /// equal it.
+    pub fn refer(&self, content: &Spliced, edits: &mut Edits<'_>) {
+        let [digest, size] = self.places;
+        edits.replace(digest, |texts| text::digest(texts, &content.digest));
+        edits.replace(size, |texts| text::number(texts, content.size()));
+        if let Some(data) = self.data {
+            edits.replace(data, |texts| text::plain(texts, &[&STANDARD.encode(&content.bytes)]));
+        }
     }
 }
 

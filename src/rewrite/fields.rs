@@ -5,7 +5,8 @@
 
 use super::refusal::Refusal;
 use super::scan::{Node, scan};
-use super::visit;
+pub use super::wanted::Wanted;
+use super::{steps, visit};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -37,8 +38,17 @@ pub struct Value<'a> {
 /// The wanted members of one object, in the order of the wanted names.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a, const N: usize> {
-    pub(super) members: [Option<Member<'a>>; N],
+    pub(super) places: [Place; N],
     pub(super) whole: Value<'a>,
+}
+
+/// Where a member lies, in bytes of the document; no value is empty, so an empty one is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    pub name: (u32, u32),
+    pub value: (u32, u32),
+    /// Its place among the nodes of the pass.
+    pub node: u32,
 }
 
 /// One member of an object.
@@ -50,13 +60,14 @@ pub struct Member<'a> {
     pub(super) name: &'a str,
 }
 
-/// How the readers of an object compare its names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// As fields of a structure: some readers ignore case, so nothing may resemble a wanted name.
-    Folded,
-    /// As keys of a map (`annotations`): exactly.
-    Exact,
+/// The items of an array, in order.
+#[derive(Clone, Debug)]
+pub struct Items<'a> {
+    doc: &'a Doc<'a>,
+    /// Those that the pass saw: from one node to the end of the array.
+    nodes: Range<u32>,
+    /// Those that the visitor found.
+    visited: std::vec::IntoIter<Value<'a>>,
 }
 
 impl<'a> Doc<'a> {
@@ -82,7 +93,7 @@ impl<'a> Doc<'a> {
     /// The value that the document is.
     pub fn root(&'a self) -> Value<'a> {
         match &self.finder {
-            Finder::Scan(nodes) => self.value(nodes, 0),
+            Finder::Scan(nodes) => self.value(nodes[0].value, 0),
             Finder::Visit => self.slice(self.text.trim_matches(SPACE)),
         }
     }
@@ -92,8 +103,8 @@ impl<'a> Doc<'a> {
         Value { doc: self, text, node: 0 }
     }
 
-    fn value(&'a self, nodes: &[Node], node: u32) -> Value<'a> {
-        Value { doc: self, text: self.part(nodes[node as usize].value), node }
+    fn value(&'a self, span: (u32, u32), node: u32) -> Value<'a> {
+        Value { doc: self, text: self.part(span), node }
     }
 
     fn part(&self, (start, end): (u32, u32)) -> &'a str {
@@ -125,55 +136,60 @@ impl<'a> Value<'a> {
         self.text == "null"
     }
 
-    /// The members of an object called `wanted`. Refuses a wanted name that occurs twice, one that is escaped, and,
-    /// with [`Names::Folded`], names that fold to it the way Go's `encoding/json` folds them.
-    pub fn object<const N: usize>(
-        self,
-        wanted: [&'static str; N],
-        names: Names,
-    ) -> Result<Fields<'a, N>, Refusal> {
-        let Finder::Scan(nodes) = &self.doc.finder else { return visit::object(self, wanted, names) };
+    /// The members of an object called `wanted`. Refuses a wanted name that occurs twice, one that is escaped, and, of
+    /// a structure, names that fold to it the way Go's `encoding/json` folds them.
+    pub fn object<const N: usize>(self, wanted: &Wanted<N>) -> Result<Fields<'a, N>, Refusal> {
+        let Finder::Scan(nodes) = &self.doc.finder else { return visit::object(self, wanted) };
         if !self.text.starts_with('{') {
             return Err(Refusal::Object);
         }
-        let mut fields = Fields { members: [None; N], whole: self };
-        for node in inner(nodes, self.node) {
-            let Node { name: (start, end), odd, .. } = nodes[node as usize];
+        let mut fields = Fields { places: [Place::default(); N], whole: self };
+        let end = nodes[self.node as usize].next;
+        let mut at = self.node + 1;
+        while at < end {
+            steps::count(1);
+            let Node { name, odd, value, next, .. } = nodes[at as usize];
             // Most names are of no interest, and of no wanted length.
-            if !odd && wanted.iter().all(|wanted| wanted.len() != (end - start) as usize) {
-                continue;
+            if (odd || wanted.may_be(name.1 - name.0))
+                && let Some(index) = wanted.find(self.doc.part(name))?
+            {
+                fields.set(index, Place { name, value, node: at }, wanted)?;
             }
-            let name = self.doc.part((start, end));
-            let Some(index) = find(name, &wanted, names)? else { continue };
-            let member = Member { value: self.doc.value(nodes, node), name };
-            if fields.members[index].replace(member).is_some() {
-                return Err(Refusal::Twice(wanted[index]));
-            }
+            at = next;
         }
         Ok(fields)
     }
 
     /// How many items the array called `name` has.
     pub fn count(self, name: &'static str) -> Result<usize, Refusal> {
-        match &self.doc.finder {
-            Finder::Scan(nodes) if self.text.starts_with('[') => Ok(inner(nodes, self.node).count()),
-            _ => Ok(self.array(name)?.len()),
+        let Items { doc, nodes: Range { start: mut at, end }, visited } = self.items(name)?;
+        let mut count = visited.len();
+        if let Finder::Scan(nodes) = &doc.finder {
+            while at < end {
+                (at, count) = (nodes[at as usize].next, count + 1);
+            }
         }
+        Ok(count)
     }
 
     /// The items of the array called `name`.
-    pub fn array(self, name: &'static str) -> Result<Vec<Value<'a>>, Refusal> {
-        let Finder::Scan(nodes) = &self.doc.finder else { return visit::array(self, name) };
-        if !self.text.starts_with('[') {
-            return Err(Refusal::Form(name));
-        }
-        Ok(inner(nodes, self.node).map(|node| self.doc.value(nodes, node)).collect())
+    pub fn items(self, name: &'static str) -> Result<Items<'a>, Refusal> {
+        let (nodes, visited) = match &self.doc.finder {
+            Finder::Visit => (0..0, visit::array(self, name)?),
+            Finder::Scan(_) if !self.text.starts_with('[') => return Err(Refusal::Form(name)),
+            Finder::Scan(nodes) => (self.node + 1..nodes[self.node as usize].next, Vec::new()),
+        };
+        Ok(Items { doc: self.doc, nodes, visited: visited.into_iter() })
     }
 
     /// The string it stands for; it is called `name`.
     pub fn string(self, name: &'static str) -> Result<Cow<'a, str>, Refusal> {
-        match self.text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            Some(plain) if !plain.contains('\\') => Ok(Cow::Borrowed(plain)),
+        let is_plain = match &self.doc.finder {
+            Finder::Scan(nodes) => !nodes[self.node as usize].escaped,
+            Finder::Visit => !self.text.contains('\\'),
+        };
+        match self.text.as_bytes() {
+            [b'"', .., b'"'] if is_plain => Ok(Cow::Borrowed(&self.text[1..self.text.len() - 1])),
             _ => serde_json::from_str(self.text).map(Cow::Owned).map_err(|_| Refusal::Form(name)),
         }
     }
@@ -182,22 +198,51 @@ impl<'a> Value<'a> {
 impl<'a, const N: usize> Fields<'a, N> {
     /// The value of a wanted name; `null` counts as missing, as it does to clients.
     pub fn value(&self, index: usize) -> Option<Value<'a>> {
-        self.members[index].map(|member| member.value).filter(|value| !value.is_null())
+        let Place { value, node, .. } = self.places[index];
+        (value.1 > 0).then(|| self.whole.doc.value(value, node)).filter(|value| !value.is_null())
+    }
+
+    /// The wanted members that are there, by their place among the wanted names.
+    pub fn members(&self) -> impl Iterator<Item = (usize, Member<'a>)> {
+        (0..N).filter_map(|index| Some((index, self.member(index)?)))
     }
 
     /// The member of a wanted name, `null` or not.
-    pub fn member(&self, index: usize) -> Option<&Member<'a>> {
-        self.members[index].as_ref()
+    pub fn member(&self, index: usize) -> Option<Member<'a>> {
+        let Place { name, value, node } = self.places[index];
+        let doc = self.whole.doc;
+        (value.1 > 0).then(|| Member { value: doc.value(value, node), name: doc.part(name) })
+    }
+
+    /// Notes a member, unless there is one of that name.
+    pub(super) fn set(&mut self, index: usize, place: Place, wanted: &Wanted<N>) -> Result<(), Refusal> {
+        let before = std::mem::replace(&mut self.places[index], place);
+        if before.value.1 > 0 { Err(Refusal::Twice(wanted.names[index])) } else { Ok(()) }
     }
 }
 
-/// `text` as a JSON string.
-pub fn quoted(text: &str) -> String {
-    serde_json::to_string(text).expect("a string is JSON")
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let Finder::Scan(nodes) = &self.doc.finder else { return self.visited.next() };
+        if self.nodes.is_empty() {
+            return None;
+        }
+        steps::count(1);
+        let item = self.nodes.start;
+        self.nodes.start = nodes[item as usize].next;
+        Some(self.doc.value(nodes[item as usize].value, item))
+    }
 }
 
 /// White space of JSON (RFC 8259, 2).
 pub(super) const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// The same, of a byte.
+pub(super) fn is_space(byte: u8) -> bool {
+    SPACE.contains(&char::from(byte))
+}
 
 /// Checks size and encoding.
 fn text(bytes: &[u8], limit: usize) -> Result<&str, Refusal> {
@@ -206,49 +251,6 @@ fn text(bytes: &[u8], limit: usize) -> Result<&str, Refusal> {
         return Err(Refusal::Size(bytes.len()));
     }
     std::str::from_utf8(bytes).map_err(|_| Refusal::Encoding)
-}
-
-/// The nodes right inside the container at `node`.
-fn inner(nodes: &[Node], node: u32) -> impl Iterator<Item = u32> {
-    let end = nodes[node as usize].next;
-    let first = Some(node + 1).filter(|first| *first < end);
-    std::iter::successors(first, move |node| Some(nodes[*node as usize].next).filter(|next| *next < end))
-}
-
-/// Which of `wanted` the name written as `name` is. One spelt with escapes is not plain, and only looks like it.
-pub(super) fn find(name: &str, wanted: &[&'static str], names: Names) -> Result<Option<usize>, Refusal> {
-    if let Some(index) = wanted.iter().position(|wanted| *wanted == name) {
-        return Ok(Some(index));
-    }
-    let escaped = name.contains('\\');
-    if names == Names::Exact && !escaped {
-        return Ok(None);
-    }
-    let name = if escaped {
-        Cow::Owned(serde_json::from_str(&format!("\"{name}\"")).map_err(|_| Refusal::Syntax)?)
-    } else {
-        Cow::Borrowed(name)
-    };
-    let alike = |wanted: &&&str| match names {
-        Names::Folded => folds(&name, wanted),
-        Names::Exact => name == **wanted,
-    };
-    wanted.iter().find(alike).map_or(Ok(None), |wanted| Err(Refusal::LookAlike(wanted)))
-}
-
-/// Are the two equal under Unicode simple folding? Of all characters only U+017F and U+212A fold to ASCII from
-/// outside of it, and every wanted name is ASCII.
-fn folds(name: &str, wanted: &str) -> bool {
-    if name.len() == wanted.len() {
-        // Those two are two and three bytes long.
-        return name.eq_ignore_ascii_case(wanted);
-    }
-    let fold = |c: char| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        c => c.to_ascii_lowercase(),
-    };
-    name.len() > wanted.len() && name.chars().map(fold).eq(wanted.chars().map(|c| c.to_ascii_lowercase()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Image indexes (image-spec, image-index.md) and Docker manifest lists.
 
 use super::descriptor::Descriptor;
-use super::edit::Edit;
-use super::fields::{Doc, Fields, Member, Names, Value};
+use super::edit::Edits;
+use super::fields::{Doc, Fields, Items, Value, Wanted};
 use super::refusal::Refusal;
-use super::splice::{Spliced, splice};
+use super::splice::Spliced;
 use crate::oci::{Digest, MediaType, Platform};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,45 +32,46 @@ pub type Replacements = BTreeMap<Digest, Spliced>;
 
 /// The entries of an index, in order.
 pub fn read(doc: &Doc<'_>) -> Result<Vec<Entry>, Refusal> {
-    parts(doc)?.1.into_iter().map(entry).collect()
+    parts(doc)?.1.into_iter().flatten().map(entry).collect()
 }
 
 /// The index with every entry that refers to a replaced document referring to its replacement, without the
 /// attestations of what was replaced: they speak of other bytes. A changed index has no `subject`: it is no referrer of
 /// what the base referred to. Order and everything else stay.
 pub fn apply(doc: &Doc<'_>, replacements: &Replacements, limit: usize) -> Result<Spliced, Refusal> {
-    let (fields, elements) = parts(doc)?;
-    let mut edits = Vec::new();
+    let (fields, entries) = parts(doc)?;
+    let mut edits = Edits::new(doc, limit);
+    let mut entries = entries.into_iter().flatten().peekable();
+    let mut previous: Option<Value<'_>> = None;
     let mut kept = false;
-    for (place, own) in elements.iter().copied().enumerate() {
-        let fields = own.object(ENTRY, Names::Folded)?;
+    while let Some(own) = entries.next() {
+        let fields = own.object(&ENTRY)?;
         if attests(&fields)?.is_some_and(|subject| replacements.contains_key(&subject)) {
             // The comma that goes with it is the one in front, or behind while nothing is in front.
-            let own = own.span();
-            let span = match (kept, elements.get(place + 1)) {
-                (true, _) => elements[place - 1].span().end..own.end,
-                (false, Some(next)) => own.start..next.span().start,
-                (false, None) => own,
-            };
-            edits.push(Edit { span, text: String::new() });
-            continue;
+            let Range { start, end } = own.span();
+            edits.cut(match (previous.filter(|_| kept), entries.peek()) {
+                (Some(previous), _) => previous.span().end..end,
+                (None, Some(next)) => start..next.span().start,
+                (None, None) => start..end,
+            });
+        } else {
+            kept = true;
+            let descriptor = Descriptor::of(&fields)?;
+            if let Some(replacement) = descriptor.digest.and_then(|digest| replacements.get(&digest)) {
+                descriptor.refer(replacement, &mut edits);
+            }
         }
-        kept = true;
-        let descriptor = Descriptor::of(&fields)?;
-        if let Some(replacement) = descriptor.digest.and_then(|digest| replacements.get(&digest)) {
-            edits.extend(descriptor.refer(replacement));
-        }
+        previous = Some(own);
     }
-    if !edits.is_empty() {
-        edits.extend(fields.member(5).map(Member::remove));
+    if let Some(subject) = fields.member(5).filter(|_| !edits.is_empty()) {
+        edits.remove(subject);
     }
-    splice(doc, edits, limit)
+    edits.splice()
 }
 
 /// The members of an index, and its entries.
-fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Vec<Value<'a>>), Refusal> {
-    let names = ["schemaVersion", "mediaType", "manifests", "layers", "config", "subject", "annotations"];
-    let fields = doc.root().object(names, Names::Folded)?;
+fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Option<Items<'a>>), Refusal> {
+    let fields = doc.root().object(&WANTED)?;
     if fields.member(3).is_some() {
         return Err(Refusal::Ambiguous);
     }
@@ -77,14 +79,20 @@ fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Vec<Value<'a>>), Refusa
         return Err(Refusal::Form("schemaVersion"));
     }
     let manifests = fields.member(2).ok_or(Refusal::Missing("manifests"))?.value;
-    let entries = if manifests.is_null() { Vec::new() } else { manifests.array("manifests")? };
+    let entries = if manifests.is_null() { None } else { Some(manifests.items("manifests")?) };
     Ok((fields, entries))
 }
 
-const ENTRY: [&str; 7] = ["mediaType", "digest", "size", "data", "platform", "annotations", "artifactType"];
+const WANTED: Wanted<7> =
+    Wanted::fields(["schemaVersion", "mediaType", "manifests", "layers", "config", "subject", "annotations"]);
+const ENTRY: Wanted<7> =
+    Wanted::fields(["mediaType", "digest", "size", "data", "platform", "annotations", "artifactType"]);
+const PLATFORM: Wanted<3> = Wanted::fields(["os", "architecture", "variant"]);
+const UNKNOWN: Wanted<2> = Wanted::fields(["os", "architecture"]);
+const REFERENCE: Wanted<2> = Wanted::keys(["vnd.docker.reference.type", "vnd.docker.reference.digest"]);
 
 fn entry(value: Value<'_>) -> Result<Entry, Refusal> {
-    let fields = value.object(ENTRY, Names::Folded)?;
+    let fields = value.object(&ENTRY)?;
     let descriptor = Descriptor::of(&fields)?;
     let artifact = fields.value(6).map(|value| value.string("artifactType")).transpose()?;
     Ok(Entry {
@@ -99,7 +107,7 @@ fn entry(value: Value<'_>) -> Result<Entry, Refusal> {
 
 /// The platform an object names.
 fn platform(value: Value<'_>) -> Result<Platform, Refusal> {
-    named(&value.object(["os", "architecture", "variant"], Names::Folded)?)
+    named(&value.object(&PLATFORM)?)
 }
 
 /// The platform in the first three of `fields`: os, architecture, variant.
@@ -113,8 +121,8 @@ pub(super) fn named<const N: usize>(fields: &Fields<'_, N>) -> Result<Platform, 
 /// Is it for the platform `unknown/unknown`, as attestations are?
 fn is_unknown(entry: &Fields<'_, 7>) -> Result<bool, Refusal> {
     let Some(platform) = entry.value(4) else { return Ok(false) };
-    let fields = platform.object(["os", "architecture"], Names::Folded)?;
-    for (index, name) in ["os", "architecture"].into_iter().enumerate() {
+    let fields = platform.object(&UNKNOWN)?;
+    for (index, name) in UNKNOWN.names.into_iter().enumerate() {
         let Some(value) = fields.value(index) else { return Ok(false) };
         if value.string(name)? != "unknown" {
             return Ok(false);
@@ -128,8 +136,7 @@ fn attests(entry: &Fields<'_, 7>) -> Result<Option<Digest>, Refusal> {
     if !is_unknown(entry)? {
         return Ok(None);
     }
-    let names = ["vnd.docker.reference.type", "vnd.docker.reference.digest"];
-    let fields = annotations.object(names, Names::Exact)?;
+    let fields = annotations.object(&REFERENCE)?;
     match (fields.value(0), fields.value(1)) {
         (Some(_), Some(digest)) => Ok(digest.string("annotations")?.parse().ok()),
         _ => Ok(None),

@@ -1,6 +1,6 @@
 //! Telling documents apart: what `Content-Type`, `mediaType` and shape say together.
 
-use super::fields::{Doc, Names};
+use super::fields::{Doc, Wanted};
 use super::refusal::Refusal;
 use crate::oci::MediaType;
 
@@ -13,6 +13,8 @@ pub struct Disagreement {
     pub field: MediaType,
 }
 
+const WANTED: Wanted<4> = Wanted::fields(["mediaType", "manifests", "layers", "fsLayers"]);
+
 /// What a document is: its media type, or why it is none we can name.
 pub type Kind = Result<MediaType, Refusal>;
 
@@ -20,7 +22,7 @@ pub type Kind = Result<MediaType, Refusal>;
 /// missing. An absent `mediaType` is fine (image-spec only recommends it): the header decides, then the shape.
 pub fn kind(header: Option<&MediaType>, doc: &Doc<'_>) -> Result<Kind, Disagreement> {
     let header = header.filter(|media| !is_generic(media));
-    let fields = match doc.root().object(["mediaType", "manifests", "layers", "fsLayers"], Names::Folded) {
+    let fields = match doc.root().object(&WANTED) {
         Ok(fields) => fields,
         Err(refusal) => return Ok(Err(refusal)),
     };

@@ -1,9 +1,11 @@
 //! Image manifests (image-spec, manifest.md; Docker image manifest version 2, schema 2).
 
 use super::descriptor::Descriptor;
-use super::fields::{Doc, Fields, Member, Names, Value, quoted};
+use super::edit::Edits;
+use super::fields::{Doc, Fields, Value, Wanted};
 use super::refusal::Refusal;
-use super::splice::{Spliced, splice};
+use super::splice::Spliced;
+use super::text;
 use crate::grant::Layer;
 use crate::oci::media::is_rootfs_layer;
 use crate::oci::{Digest, Family, MediaType};
@@ -51,7 +53,7 @@ struct Parts<'a> {
     count: usize,
 }
 
-const NAMES: [&str; 9] = [
+const WANTED: Wanted<9> = Wanted::fields([
     "schemaVersion",
     "mediaType",
     "artifactType",
@@ -61,16 +63,17 @@ const NAMES: [&str; 9] = [
     "annotations",
     "manifests",
     "fsLayers",
-];
-const BASE_NAMES: [&str; 2] = ["org.opencontainers.image.base.digest", "org.opencontainers.image.base.name"];
+]);
+const BASE: Wanted<2> =
+    Wanted::keys(["org.opencontainers.image.base.digest", "org.opencontainers.image.base.name"]);
 
 /// Reads a manifest.
 pub fn read<'a>(doc: &'a Doc<'a>) -> Result<Manifest<'a>, Refusal> {
     let Parts { fields, config, whole, count } = parts(doc)?;
     let artifact = fields.value(2).map(|value| value.string("artifactType")).transpose()?;
     let mut is_image = artifact.is_none_or(|kind| kind.is_empty()) && config.kind().is_config();
-    let layers = if whole.is_null() { Vec::new() } else { whole.array("layers")? };
-    for layer in layers {
+    let layers = if whole.is_null() { None } else { Some(whole.items("layers")?) };
+    for layer in layers.into_iter().flatten() {
         is_image &= is_rootfs_layer(&Descriptor::read(layer)?.media);
     }
     Ok(Manifest { config, layers: count, is_image })
@@ -89,41 +92,55 @@ pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced
     if count > super::LAYER_LIMIT {
         return Err(Refusal::Layers(count));
     }
-    let added: Vec<String> =
-        change.layers.iter().map(|layer| descriptor(layer, change.family)).collect::<Result<_, _>>()?;
-    let mut edits = config.refer(change.config);
-    edits.extend(whole.extend(&added));
-    edits.extend(fields.member(5).map(Member::remove));
-    if change.family == Family::Oci {
-        let values = [format!("\"{}\"", change.base.digest), quoted(change.base.name)];
-        match fields.value(6) {
-            Some(text) => {
-                // A map: its keys have case, and nothing folds to them.
-                let present = text.object(BASE_NAMES, Names::Exact)?;
-                let mut absent = Vec::new();
-                for (index, value) in values.into_iter().enumerate() {
-                    match present.member(index) {
-                        Some(member) => edits.push(member.value.replace(value)),
-                        None => absent.push((BASE_NAMES[index], value)),
-                    }
-                }
-                edits.extend(present.insert(&absent));
-            }
-            None => {
-                let [digest, name] = values;
-                let text = format!("{{\"{}\":{digest},\"{}\":{name}}}", BASE_NAMES[0], BASE_NAMES[1]);
-                match fields.member(6) {
-                    Some(null) => edits.push(null.value.replace(text)),
-                    None => edits.extend(fields.insert(&[("annotations", text)])),
-                }
-            }
-        }
+    let media = |layer: &Layer| change.family.layer(layer.compression);
+    if change.layers.iter().any(|layer| media(layer).is_none()) {
+        return Err(Refusal::Compression);
     }
-    splice(doc, edits, limit)
+    let mut edits = Edits::new(doc, limit);
+    config.refer(change.config, &mut edits);
+    edits.extend(whole, |tail| {
+        for layer in change.layers {
+            descriptor(tail.item(), layer, media(layer).expect("looked up above"));
+        }
+    });
+    if let Some(subject) = fields.member(5) {
+        edits.remove(subject);
+    }
+    if change.family == Family::Oci {
+        name(&fields, change.base, &mut edits)?;
+    }
+    edits.splice()
+}
+
+/// Names the base in the annotations.
+fn name(fields: &Fields<'_, 9>, base: Base<'_>, edits: &mut Edits<'_>) -> Result<(), Refusal> {
+    let write = |texts: &mut Vec<u8>, index| match index {
+        0 => text::digest(texts, &base.digest),
+        _ => text::string(texts, base.name),
+    };
+    let names = BASE.names;
+    let all = |texts: &mut Vec<u8>| {
+        text::object(texts, |tail| (0..2).for_each(|index| write(tail.member(names[index]), index)));
+    };
+    match (fields.value(6), fields.member(6)) {
+        (Some(annotations), _) => {
+            let present = annotations.object(&BASE)?;
+            for (index, member) in present.members() {
+                edits.replace(member.value, |texts| write(texts, index));
+            }
+            edits.append(annotations, |tail| {
+                let absent = (0..2).filter(|index| present.member(*index).is_none());
+                absent.for_each(|index| write(tail.member(names[index]), index));
+            });
+        }
+        (None, Some(null)) => edits.replace(null.value, all),
+        (None, None) => edits.append(fields.whole, |tail| all(tail.member("annotations"))),
+    }
+    Ok(())
 }
 
 fn parts<'a>(doc: &'a Doc<'a>) -> Result<Parts<'a>, Refusal> {
-    let fields = doc.root().object(NAMES, Names::Folded)?;
+    let fields = doc.root().object(&WANTED)?;
     if fields.member(7).is_some() {
         return Err(Refusal::Ambiguous);
     }
@@ -144,9 +161,12 @@ pub fn family(media: &MediaType) -> Option<Family> {
     media.family().filter(|_| media.is_manifest())
 }
 
-fn descriptor(layer: &Layer, family: Family) -> Result<String, Refusal> {
-    let media = family.layer(layer.compression).ok_or(Refusal::Compression)?;
-    Ok(format!(r#"{{"mediaType":"{media}","size":{},"digest":"{}"}}"#, layer.size, layer.digest))
+fn descriptor(texts: &mut Vec<u8>, layer: &Layer, media: &str) {
+    text::object(texts, |tail| {
+        text::plain(tail.member("mediaType"), &[media]);
+        text::number(tail.member("size"), layer.size);
+        text::digest(tail.member("digest"), &layer.digest);
+    });
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@
 //! - R4 What is no object, cut off or followed by something is a [`Refusal`], never a panic.
 //! - R5 A known member occurs once, and no other name folds to it in the way of Go's `encoding/json`.
 //! - R6 A document with both `layers` and `manifests` is refused; `mediaType` agrees with `Content-Type`.
-//! - R7 Size, depth and number of layers are bounded, and checked before the work they bound.
+//! - R7 Size, depth and number of layers are bounded, and checked before the work they bound; that work is linear in
+//!   the document, the change and the result.
 //! - R8 Digest and size are computed from the buffer that is sent, in one place.
 
 mod assemble;
@@ -26,18 +27,23 @@ pub mod kind;
 mod layer;
 pub mod manifest;
 mod plan;
+mod process;
 pub mod provenance;
 mod refusal;
 mod scan;
 mod splice;
+mod steps;
+mod text;
 mod visit;
+mod wanted;
 
 pub use derivation::{Derivation, Document, Referrer, Untouched};
 pub use derive::derive;
-pub use edit::Edit;
+pub use edit::{Edits, Tail};
 pub use layer::{Rewrite, RewriteLayer};
 pub use refusal::Refusal;
-pub use splice::{Spliced, splice};
+pub use splice::Spliced;
+pub(crate) use steps::of as steps_of;
 
 /// Largest document by default, in bytes: what registries accept for a manifest (distribution-spec, "Pushing manifests").
 pub const DOCUMENT_LIMIT: usize = 4 << 20;

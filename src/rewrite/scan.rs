@@ -7,6 +7,7 @@
 
 use super::DEPTH_LIMIT;
 use super::refusal::Refusal;
+use super::steps;
 
 /// Where one value lies; offsets are bytes of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) struct Node {
     pub odd: bool,
     /// The value as written.
     pub value: (u32, u32),
+    /// May it be a string with an escape? A character outside of ASCII counts as one.
+    pub escaped: bool,
     /// The node behind this value and all values in it.
     pub next: u32,
 }
@@ -30,116 +33,97 @@ struct Name {
 
 const NO_NAME: Name = Name { span: (0, 0), odd: false };
 
-/// The containers that the pass is in.
-struct Open {
-    /// Their nodes, outermost first.
-    nodes: [u32; DEPTH_LIMIT],
-    depth: usize,
-    /// Which of them are objects: a bit each, the innermost lowest.
-    objects: u64,
-}
-
 /// Notes every value of `text` in the order of the document, the whole first; the nodes of an object's members or of
 /// an array's items follow their container. `text` is shorter than 4 GiB.
 pub(super) fn scan(text: &str) -> Result<Vec<Node>, Refusal> {
+    let bytes = text.as_bytes();
     // A guess: descriptors and history entries have a value for every thirty to sixty bytes.
-    let mut nodes = Vec::with_capacity(text.len() / 32 + 8);
-    let mut open = Open { nodes: [0; DEPTH_LIMIT], depth: 0, objects: 0 };
-    match document(text.as_bytes(), &mut nodes, &mut open) {
-        Some(()) => Ok(nodes),
-        None if open.depth > DEPTH_LIMIT => Err(Refusal::Depth),
-        None => Err(Refusal::Syntax),
-    }
-}
-
-fn document(bytes: &[u8], nodes: &mut Vec<Node>, open: &mut Open) -> Option<()> {
-    let mut name = NO_NAME;
+    let mut nodes: Vec<Node> = Vec::with_capacity(text.len() / 32 + 8);
+    // The nodes of the containers that the pass is in, outermost first, and which of them are objects: a bit each, the
+    // innermost lowest.
+    let mut open = [0; DEPTH_LIMIT];
+    let (mut depth, mut objects) = (0, 0_u64);
     let mut at = 0;
     loop {
-        at = space(bytes, at);
-        let start = at;
-        let first = *bytes.get(at)?;
+        // Members begin with their names; outside of all containers is no object.
+        let name;
+        (name, at) = if objects & 1 == 1 { self::name(bytes, at).ok_or(SYNTAX)? } else { (NO_NAME, at) };
+        let (first, start) = next(bytes, at).ok_or(SYNTAX)?;
         let place = nodes.len() as u32;
+        let node = |end, escaped| Node {
+            name: name.span,
+            odd: name.odd,
+            value: (start as u32, end as u32),
+            escaped,
+            next: place + 1,
+        };
         if first == b'{' || first == b'[' {
-            nodes.push(Node { name: name.span, odd: name.odd, value: (start as u32, 0), next: 0 });
-            open.push(place, first == b'{')?;
-            at = space(bytes, at + 1);
+            // Both ends are noted when they are seen.
+            nodes.push(node(0, false));
+            *open.get_mut(depth).ok_or(Refusal::Depth)? = place;
+            depth += 1;
+            objects = objects << 1 | u64::from(first == b'{');
+            let second;
+            (second, at) = next(bytes, start + 1).ok_or(SYNTAX)?;
             // The closing bracket is two behind the opening one in ASCII.
-            if *bytes.get(at)? == first + 2 {
-                at += 1;
-                open.close(at, nodes);
-            } else {
-                (name, at) = if first == b'{' { self::name(bytes, at)? } else { (NO_NAME, at) };
+            if second != first + 2 {
                 continue;
             }
         } else {
-            at = scalar(bytes, at, first)?;
-            let value = (start as u32, at as u32);
-            nodes.push(Node { name: name.span, odd: name.odd, value, next: place + 1 });
+            let escaped;
+            (at, escaped) = scalar(bytes, start, first).ok_or(SYNTAX)?;
+            nodes.push(node(at, escaped));
         }
-        loop {
-            at = space(bytes, at);
-            if open.depth == 0 {
-                return if at == bytes.len() { Some(()) } else { None };
+        // Behind a value, or at the end of an empty container: ends of containers and a comma, or the end of all.
+        while depth > 0 {
+            let (byte, place) = next(bytes, at).ok_or(SYNTAX)?;
+            at = place + 1;
+            if byte == b',' {
+                break;
             }
-            let is_object = open.objects & 1 == 1;
-            match *bytes.get(at)? {
-                b',' => {
-                    at += 1;
-                    (name, at) = if is_object { self::name(bytes, space(bytes, at))? } else { (NO_NAME, at) };
-                    break;
-                }
-                b'}' if is_object => at += 1,
-                b']' if !is_object => at += 1,
-                _ => return None,
+            if byte != (if objects & 1 == 1 { b'}' } else { b']' }) {
+                return Err(SYNTAX);
             }
-            open.close(at, nodes);
+            depth -= 1;
+            objects >>= 1;
+            let behind = nodes.len() as u32;
+            let node = &mut nodes[open[depth] as usize];
+            (node.value.1, node.next) = (at as u32, behind);
+        }
+        if depth == 0 {
+            return if space(bytes, at) == bytes.len() { Ok(nodes) } else { Err(SYNTAX) };
         }
     }
 }
 
-impl Open {
-    fn push(&mut self, node: u32, is_object: bool) -> Option<()> {
-        // Beyond the limit, which is how the caller tells this from broken grammar.
-        self.depth += 1;
-        *self.nodes.get_mut(self.depth - 1)? = node;
-        self.objects = self.objects << 1 | u64::from(is_object);
-        Some(())
-    }
-
-    /// The innermost container ends at `end`.
-    fn close(&mut self, end: usize, nodes: &mut [Node]) {
-        self.depth -= 1;
-        self.objects >>= 1;
-        let next = nodes.len() as u32;
-        let node = &mut nodes[self.nodes[self.depth] as usize];
-        (node.value.1, node.next) = (end as u32, next);
-    }
-}
+const SYNTAX: Refusal = Refusal::Syntax;
 
 /// A member's name and colon.
-#[inline]
+#[inline(always)]
 fn name(bytes: &[u8], at: usize) -> Option<(Name, usize)> {
-    if *bytes.get(at)? != b'"' {
+    let (quote, at) = next(bytes, at)?;
+    if quote != b'"' {
         return None;
     }
     let (end, odd) = string(bytes, at + 1)?;
+    let (colon, place) = next(bytes, end)?;
     let name = Name { span: (at as u32 + 1, end as u32 - 1), odd };
-    let at = if *bytes.get(end)? == b':' { end } else { space(bytes, end) };
-    if *bytes.get(at)? == b':' { Some((name, at + 1)) } else { None }
+    if colon == b':' { Some((name, place + 1)) } else { None }
 }
 
-/// A value that is no container, whose first byte is `first`.
-#[inline]
-fn scalar(bytes: &[u8], at: usize, first: u8) -> Option<usize> {
-    match first {
-        b'"' => Some(string(bytes, at + 1)?.0),
+/// A value that is no container, whose first byte is `first`. Also: may it be a string with an escape? Blocks are passed
+/// over first: values are longer than names.
+#[inline(always)]
+fn scalar(bytes: &[u8], at: usize, first: u8) -> Option<(usize, bool)> {
+    let end = match first {
+        b'"' => return string(bytes, plain(bytes, at + 1)),
         b'-' => number(bytes, at + 1),
         b't' => word(bytes, at, b"true"),
         b'f' => word(bytes, at, b"false"),
         b'n' => word(bytes, at, b"null"),
         _ => number(bytes, at),
-    }
+    };
+    Some((end?, false))
 }
 
 /// A number behind its sign.
@@ -168,6 +152,7 @@ fn some_digits(bytes: &[u8], at: usize) -> Option<usize> {
 
 fn digits(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b'0'..=b'9') = bytes.get(at) {
+        steps::count(1);
         at += 1;
     }
     at
@@ -177,41 +162,72 @@ fn word(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     if bytes[at..].starts_with(word) { Some(at + word.len()) } else { None }
 }
 
-/// The rest of a string behind its opening quote, with the closing one. Also: may it hold an escape, or a character
-/// outside of ASCII?
-#[inline]
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+/// The rest of a string, with the closing quote. Also: may that part hold an escape, or a character outside of ASCII?
+#[inline(always)]
 fn string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
     let mut seen = 0;
     // Eight bytes at a time up to the first that is a quote, a backslash or a control character.
-    while let Some(word) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-        // The lowest byte marked is a zero byte of `word ^ n`, or one below 0x20; bytes above it may be marked in
-        // error, by the borrow.
-        let quote = word ^ (ONES * b'"' as u64);
-        let escape = word ^ (ONES * b'\\' as u64);
-        let marks = (quote.wrapping_sub(ONES) & !quote)
-            | (escape.wrapping_sub(ONES) & !escape)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        steps::count(1);
+        let word = u64::from_le_bytes(*word);
         seen |= word;
-        if marks & HIGH == 0 {
+        let marks = marks(word);
+        if marks == 0 {
             at += 8;
             continue;
         }
-        at += (marks & HIGH).trailing_zeros() as usize / 8;
-        if bytes[at] == b'"' {
-            return Some((at + 1, seen & HIGH != 0));
+        let bits = marks.trailing_zeros() & !7;
+        at += bits as usize / 8;
+        match (word >> bits) as u8 {
+            b'"' => return Some((at + 1, seen & HIGH != 0)),
+            b'\\' => {
+                at = plain(bytes, escape(bytes, at + 1)?);
+                seen |= HIGH;
+            }
+            _ => return None,
         }
-        return unusual(bytes, at).map(|end| (end, true));
     }
-    unusual(bytes, at).map(|end| (end, true))
+    last(bytes, at).map(|end| (end, true))
 }
 
-/// The rest of a string byte by byte: with escapes, or at the end of the document.
+/// The place behind all blocks of sixteen bytes that hold no quote, backslash or control character. Written so that
+/// compilers make vector instructions of it.
+#[inline(always)]
+fn plain(bytes: &[u8], mut at: usize) -> usize {
+    let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks::<16>();
+    for block in blocks {
+        steps::count(1);
+        let mut is_marked = false;
+        for byte in block {
+            // Zero if one of the three is; a control character has none of the upper three bits.
+            is_marked |= (byte ^ b'"').min(byte ^ b'\\').min(byte & 0xe0) == 0;
+        }
+        if is_marked {
+            break;
+        }
+        at += 16;
+    }
+    at
+}
+
+/// The high bits of bytes that are a quote, a backslash or a control character: the lowest one is exact, those above it
+/// may be marked in error, by the borrow.
+#[inline(always)]
+fn marks(word: u64) -> u64 {
+    let (quote, escape) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
+    // A byte goes below zero if it is what is looked for; the high bit of one that is not ASCII is masked.
+    let below = quote.wrapping_sub(ONES) | escape.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20);
+    below & !word & HIGH
+}
+
+/// The rest of a string byte by byte, in the last eight bytes of the document.
 #[cold]
-fn unusual(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn last(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
+        steps::count(1);
         match *bytes.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at = escape(bytes, at + 1)?,
@@ -243,24 +259,42 @@ fn unit(bytes: &[u8], at: usize) -> Option<u32> {
     digits.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
 }
 
-/// White space (RFC 8259, 2).
-#[inline]
-fn space(bytes: &[u8], at: usize) -> usize {
-    match bytes.get(at) {
-        Some(..=b' ') => spaces(bytes, at),
-        _ => at,
+/// The first byte that is no white space, and its place.
+#[inline(always)]
+fn next(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
+    steps::count(1);
+    let is_blank = match bytes.get(at) {
+        Some(byte @ b'!'..) => return Some((*byte, at)),
+        Some(byte) => *byte == b' ',
+        None => return None,
+    };
+    // One blank is what most tools put behind a colon.
+    match bytes.get(at + 1) {
+        Some(byte @ b'!'..) if is_blank => Some((*byte, at + 1)),
+        _ => {
+            let at = space(bytes, at);
+            Some((*bytes.get(at)?, at))
+        }
     }
 }
 
-fn spaces(bytes: &[u8], mut at: usize) -> usize {
-    loop {
-        match bytes.get(at) {
-            // Indented documents have long runs of blanks.
-            Some(b' ') if bytes.get(at..at + 8) == Some(&[b' '; 8]) => at += 8,
-            Some(b' ' | b'\n' | b'\t' | b'\r') => at += 1,
-            _ => return at,
+/// The place behind white space (RFC 8259, 2).
+fn space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
+        steps::count(1);
+        at += 1;
+        // Indented documents have long runs of blanks.
+        while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+            steps::count(1);
+            let other = u64::from_le_bytes(*word) ^ (ONES * b' ' as u64);
+            let blanks = other.trailing_zeros() as usize / 8;
+            at += blanks;
+            if blanks < 8 {
+                break;
+            }
         }
     }
+    at
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Replacing: ordered edits of a document, written once into one buffer.
 
-use super::edit::Edit;
-use super::fields::Doc;
+use super::edit::{Edit, Edits};
 use super::refusal::Refusal;
+use super::steps;
 use crate::oci::Digest;
 use bytes::Bytes;
 
@@ -27,40 +27,47 @@ impl Spliced {
     }
 }
 
-/// Carries out `edits`, given in any order; none may overlap another, and those at one place stay in the order
-/// given. Every byte outside of them is copied as it is. Refuses a result of more than `limit` bytes.
-pub fn splice(doc: &Doc<'_>, mut edits: Vec<Edit>, limit: usize) -> Result<Spliced, Refusal> {
-    edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
-    let input = doc.text().as_bytes();
-    let removed: usize = edits.iter().map(|edit| edit.span.len()).sum();
-    let size = input.len() + edits.iter().map(|edit| edit.text.len()).sum::<usize>() - removed;
-    if size > limit {
-        return Err(Refusal::Size(size));
+impl Edits<'_> {
+    /// Carries them out; those at one place stay in the order given. Every byte outside of their spans is copied as it
+    /// is. Refuses a result of more bytes than the limit, before it is made.
+    pub fn splice(mut self) -> Result<Spliced, Refusal> {
+        self.edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+        let input = self.doc.text().as_bytes();
+        let removed: usize = self.edits.iter().map(|edit| edit.span.len()).sum();
+        let size = input.len() + self.texts.len() - removed;
+        if size > self.limit {
+            return Err(Refusal::Size(size));
+        }
+        let mut output = Vec::with_capacity(size);
+        let mut done = 0;
+        for Edit { span, text } in self.edits {
+            assert!(done <= span.start, "edits do not overlap");
+            output.extend_from_slice(&input[done..span.start]);
+            output.extend_from_slice(&self.texts[text]);
+            done = span.end;
+        }
+        output.extend_from_slice(&input[done..]);
+        debug_assert_eq!(output.len(), size);
+        steps::count(size / 8);
+        Ok(Spliced::of(output.into()))
     }
-    let mut output = Vec::with_capacity(size);
-    let mut done = 0;
-    for Edit { span, text } in &edits {
-        assert!(done <= span.start, "edits do not overlap");
-        output.extend_from_slice(&input[done..span.start]);
-        output.extend_from_slice(text.as_bytes());
-        done = span.end;
-    }
-    output.extend_from_slice(&input[done..]);
-    debug_assert_eq!(output.len(), size);
-    Ok(Spliced::of(output.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rewrite::fields::Doc;
     use std::ops::Range;
 
     fn run(input: &str, edits: &[(Range<usize>, &str)]) -> Result<String, Refusal> {
-        let edits =
-            edits.iter().map(|(span, text)| Edit { span: span.clone(), text: (*text).into() }).collect();
         // Any document: what is spliced is text.
         let doc = Doc::visited(input.as_bytes(), 100).unwrap();
-        splice(&doc, edits, 20).map(|done| {
+        let mut all = Edits::new(&doc, 20);
+        for (span, text) in edits {
+            let value = doc.slice(&input[span.clone()]);
+            all.replace(value, |texts| texts.extend_from_slice(text.as_bytes()));
+        }
+        all.splice().map(|done| {
             assert_eq!(done.digest, Digest::sha256(&done.bytes));
             String::from_utf8(done.bytes.to_vec()).unwrap()
         })
@@ -79,6 +86,16 @@ mod tests {
     #[test]
     fn the_result_has_a_limit_too() {
         assert_eq!(run("abcdef", &[(6..6, "123456789012345")]), Err(Refusal::Size(21)));
+        assert!(run("abcdef", &[(0..1, "123456789012345")]).is_ok());
+    }
+
+    #[test]
+    fn texts_beyond_the_limit_are_not_written() {
+        let (ten, edits) = ("0123456789", 1000);
+        let (refusal, steps) = steps::of(|| run(ten, &vec![(10..10, ten); edits]));
+        // The first three: two are no more than the limit.
+        assert_eq!(refusal, Err(Refusal::Size(40)));
+        assert!(steps < edits, "{steps}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The slow way to find members: `serde_json` walks one object, wanted values are borrowed slices of it, all others are
 //! skipped. It shares no parsing with the validating pass, which is compared with it in tests, fuzz targets and benches.
 
-use super::fields::{Fields, Member, Names, SPACE, Value, find};
+use super::fields::{Fields, Place, SPACE, Value, Wanted};
 use super::refusal::Refusal;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -10,8 +10,7 @@ use std::fmt;
 /// The members of an object, as [`Value::object`] gives them.
 pub(super) fn object<'a, const N: usize>(
     whole: Value<'a>,
-    wanted: [&'static str; N],
-    names: Names,
+    wanted: &Wanted<N>,
 ) -> Result<Fields<'a, N>, Refusal> {
     let text = whole.text();
     if !text.starts_with('{') {
@@ -20,7 +19,7 @@ pub(super) fn object<'a, const N: usize>(
     }
     let mut refusal = None;
     let mut json = serde_json::Deserializer::from_str(text);
-    let fields = json.deserialize_map(Walk { wanted, names, whole, refusal: &mut refusal });
+    let fields = json.deserialize_map(Walk { wanted, whole, refusal: &mut refusal });
     match (fields, refusal) {
         (_, Some(refusal)) => Err(refusal),
         (Ok(fields), None) if json.end().is_ok() => Ok(fields),
@@ -28,7 +27,7 @@ pub(super) fn object<'a, const N: usize>(
     }
 }
 
-/// The items of an array, as [`Value::array`] gives them.
+/// The items of an array, as [`Value::items`] gives them.
 pub(super) fn array<'a>(whole: Value<'a>, name: &'static str) -> Result<Vec<Value<'a>>, Refusal> {
     let items: Vec<&'a RawValue> = serde_json::from_str(whole.text()).map_err(|_| Refusal::Form(name))?;
     Ok(items.into_iter().map(|item| whole.doc().slice(item.get())).collect())
@@ -61,8 +60,7 @@ pub(super) fn depth(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 struct Walk<'a, 'w, const N: usize> {
-    wanted: [&'static str; N],
-    names: Names,
+    wanted: &'w Wanted<N>,
     whole: Value<'a>,
     refusal: &'w mut Option<Refusal>,
 }
@@ -75,22 +73,23 @@ impl<'a, const N: usize> Visitor<'a> for Walk<'a, '_, N> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields<'a, N>, A::Error> {
-        let mut fields = Fields { members: [None; N], whole: self.whole };
+        let mut fields = Fields { places: [Place::default(); N], whole: self.whole };
         while let Some(name) = map.next_key::<&'a RawValue>()? {
             let name = name.get().trim_matches(SPACE);
             let name = &name[1..name.len() - 1];
-            let index = match find(name, &self.wanted, self.names) {
-                Ok(Some(index)) if fields.members[index].is_some() => Err(Refusal::Twice(self.wanted[index])),
-                other => other,
-            };
-            let index = index.map_err(|why| {
-                *self.refusal = Some(why);
+            let refused = |why, slot: &mut Option<Refusal>| {
+                *slot = Some(why);
                 serde::de::Error::custom("refused")
-            })?;
-            match index {
+            };
+            match self.wanted.find(name).map_err(|why| refused(why, self.refusal))? {
                 Some(index) => {
-                    let value = self.whole.doc().slice(map.next_value::<&'a RawValue>()?.get());
-                    fields.members[index] = Some(Member { value, name });
+                    let value = map.next_value::<&'a RawValue>()?.get();
+                    let [name, value] = [name, value].map(|part| {
+                        let span = self.whole.doc().span(part);
+                        (span.start as u32, span.end as u32)
+                    });
+                    let place = Place { name, value, node: 0 };
+                    fields.set(index, place, self.wanted).map_err(|why| refused(why, self.refusal))?;
                 }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -71,7 +71,7 @@ fn the_original_entry_point_is_chained() {
             "" => r#"{"Entrypoint":["/opt/entry"]}"#.into(),
             chain => format!(
                 r#"{{"Entrypoint":["/opt/entry"],"Env":[{}]}}"#,
-                quoted(&format!("WAVE_ENTRY_CHAIN={chain}"))
+                serde_json::Value::from(format!("WAVE_ENTRY_CHAIN={chain}"))
             ),
         };
         assert_eq!(
@@ -154,7 +154,7 @@ fn history_is_kept_in_step_or_left_alone() {
 /// Docker leaves the list out where it is empty.
 #[test]
 fn diff_ids_may_be_absent_or_null() {
-    let ids = format!("[{}]", quoted(&recipe().layers[0].diff_id.to_string()));
+    let ids = format!("[\"{}\"]", recipe().layers[0].diff_id);
     for (rootfs, want) in [
         (r#"{"type":"layers"}"#, format!(r#"{{"type":"layers","diff_ids":{ids}}}"#)),
         (r#"{"diff_ids":null,"type":"layers"}"#, format!(r#"{{"diff_ids":{ids},"type":"layers"}}"#)),

@@ -7,7 +7,7 @@ fn digest(digit: &str) -> Digest {
 }
 
 fn run(input: &str, replaced: &[&str]) -> Result<String, Refusal> {
-    let new = splice(&Doc::new(b"{}", LIMIT)?, Vec::new(), LIMIT)?;
+    let new = Edits::new(&Doc::new(b"{}", LIMIT)?, LIMIT).splice()?;
     let replacements = replaced.iter().map(|digit| (digest(digit), new.clone())).collect();
     let new = apply(&Doc::new(input.as_bytes(), LIMIT)?, &replacements, LIMIT)?;
     assert_eq!(new.digest, Digest::sha256(&new.bytes));

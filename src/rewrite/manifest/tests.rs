@@ -11,7 +11,7 @@ fn layer(name: &str, compression: Compression) -> Layer {
 
 fn run(input: &str, family: Family, layers: &[Layer]) -> Result<String, Refusal> {
     let doc = Doc::new(b"{}", LIMIT)?;
-    let config = splice(&doc, Vec::new(), LIMIT)?;
+    let config = Edits::new(&doc, LIMIT).splice()?;
     let base = Base { name: "example.org/app", digest: Digest::sha256("base") };
     let layers: Vec<&Layer> = layers.iter().collect();
     let change = Change { family, config: &config, layers: &layers, base };

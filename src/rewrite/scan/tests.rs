@@ -122,6 +122,11 @@ fn accepts_what_a_parser_accepts() {
     }
 }
 
+/// A string as values are read.
+fn value(bytes: &[u8]) -> Option<(usize, bool)> {
+    string(bytes, plain(bytes, 0))
+}
+
 #[test]
 fn strings_end_where_they_end() {
     for length in 0..20 {
@@ -131,14 +136,38 @@ fn strings_end_where_they_end() {
             let (end, odd) = string(text.as_bytes(), 0).unwrap();
             assert_eq!(end, length + 1, "{text:?}");
             assert!(odd || length < 2, "{text:?}");
+            assert_eq!(value(text.as_bytes()).map(|(end, _)| end), Some(end), "{text:?}");
             for bad in ["\u{1f}", "\0", "\\", "\\u12"] {
-                assert_eq!(string(format!("{content}{bad}").as_bytes(), 0), None);
-                assert_eq!(string(format!("{content}{bad}{tail}........").as_bytes(), 0), None);
+                for text in [format!("{content}{bad}"), format!("{content}{bad}{tail}................")] {
+                    assert_eq!(string(text.as_bytes(), 0), None, "{text:?}");
+                    assert_eq!(value(text.as_bytes()), None, "{text:?}");
+                }
             }
         }
         let escaped = format!("{content}\\\"{content}\\n\"{content}");
         assert_eq!(string(escaped.as_bytes(), 0), Some((2 * length + 5, true)), "{escaped:?}");
+        assert_eq!(value(escaped.as_bytes()), Some((2 * length + 5, true)), "{escaped:?}");
     }
     assert_eq!(string(b" !#[]\x7f<>\"........", 0), Some((9, false)));
+    assert_eq!(value(b" !#[]\x7f<>\x80\xff 123456\"........"), Some((18, false)));
     assert_eq!(string(b"no end", 0), None);
+}
+
+/// Every byte at every place of a block and of a word.
+#[test]
+fn every_byte_is_judged_as_one_by_one() {
+    for byte in 0..=u8::MAX {
+        for place in 0..24 {
+            let mut text = [b'x'; 40];
+            (text[place], text[30]) = (byte, b'"');
+            let want = match byte {
+                b'"' => Some(place + 1),
+                // An escape of x.
+                ..0x20 | b'\\' => None,
+                _ => Some(31),
+            };
+            assert_eq!(value(&text).map(|(end, _)| end), want, "{byte} at {place}");
+            assert_eq!(string(&text, 0).map(|(end, _)| end), want, "{byte} at {place}");
+        }
+    }
 }
