@@ -1,4 +1,4 @@
-.PHONY: all clean layer pack build install run test e2e image soak lint fuzz-smoke
+.PHONY: all clean layer pack build install run test e2e image soak bench bench-counts lint fuzz-smoke
 
 # How cargo builds wave: release, or dev.
 PROFILE ?= release
@@ -54,6 +54,18 @@ soak:
 	sh tests/install.sh
 	$(MAKE) all build
 	WAVE_SOAK=200 WAVE_BINARY=$(abspath $(WAVE)) cargo test --locked --test e2e soak
+
+# What rewriting and packing cost beside others, and whether that meets the goals.
+bench:
+	sh tests/install.sh benches
+	cargo bench --locked --bench rewrite --bench pack --bench blob
+
+# Instructions of each way to rewrite a document: the same on a loaded machine as on a quiet one.
+bench-counts:
+	sh tests/install.sh benches
+	bench=$$(cargo bench --locked --bench rewrite --no-run --message-format=json | \
+	  sed -n '/"name":"rewrite"/s/.*"executable":"\([^"]*\)".*/\1/p') && \
+	sh benches/rewrite/counts.sh "$${bench:?the bench is not built}"
 
 lint:
 	cargo fmt --check

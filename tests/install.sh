@@ -1,6 +1,9 @@
 #!/bin/sh
 # Installs what the tests need on Debian 12: registries, clients and tools from Debian, and the Rust target of the
 # injected layer. Does nothing where all is there. It starts no service.
+#
+#   tests/install.sh            for the tests
+#   tests/install.sh benches    for the benches
 set -eu
 
 say() { printf 'tests/install.sh: %s\n' "$1" >&2; }
@@ -48,6 +51,27 @@ others='
   mmdebstrap:mmdebstrap
 '
 
+# What the benches are built by, and call.
+benches='
+  c++:g++
+  cc:gcc
+  docker-registry:docker-registry
+  gzip:gzip
+  h2load:nghttp2-client
+  haproxy:haproxy
+  nginx:nginx-light
+  pigz:pigz
+  taskset:util-linux
+  valgrind:valgrind
+  wrk:wrk
+'
+
+case ${1-} in
+  '') tools="$e2e $others" ;;
+  benches) tools=$benches ;;
+  *) fail "no such set of tools: $1" ;;
+esac
+
 # Whether a program is there; words that are the shell's own (kill) do not count.
 has() {
   found=
@@ -62,7 +86,7 @@ has() {
 }
 
 missing=
-for tool in $e2e $others; do
+for tool in $tools; do
   has "${tool%%:*}" || missing="$missing ${tool##*:}"
 done
 
@@ -77,10 +101,13 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
   # shellcheck disable=SC2086  # a list of packages
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
-  for tool in $e2e $others; do
+  for tool in $tools; do
     has "${tool%%:*}" || fail "${tool%%:*} is still missing after the install of ${tool##*:}"
   done
 fi
+
+# What follows is for the injected layer, which no bench needs.
+[ "${1-}" != benches ] || exit 0
 
 # Without the target, layer/static.sh builds for the target of this machine where that can run in the images.
 target=x86_64-unknown-linux-musl
