@@ -1,4 +1,4 @@
-.PHONY: all clean layer pack build install run test e2e image soak lint fuzz-smoke
+.PHONY: all clean layer pack build install run test e2e image soak spool lint fuzz-smoke
 
 # How cargo builds wave: release, or dev.
 PROFILE ?= release
@@ -54,6 +54,10 @@ soak:
 	sh tests/install.sh
 	$(MAKE) all build
 	WAVE_SOAK=200 WAVE_BINARY=$(abspath $(WAVE)) cargo test --locked --test e2e soak
+
+# The tests of the blob cache at full size: 10 000 random small blobs, a folder of a million.
+spool:
+	WAVE_SPOOL_BLOBS=10000 WAVE_SPOOL_OBJECTS=1000000 cargo test --locked --test it spool
 
 lint:
 	cargo fmt --check

@@ -3,14 +3,18 @@
 
 mod bounded;
 mod cause;
+mod checked;
 mod file;
 mod frames;
+mod renewed;
 mod watch;
 
 pub use bounded::bounded;
 pub use cause::{Broken, Cause};
+pub use checked::Expect;
 pub use file::FilePart;
-pub use frames::{Expect, Frames};
+pub use frames::Frames;
+pub use renewed::{NoRest, Renew, Renewal, Renewed, Rest};
 pub use watch::{End, Watch};
 
 use crate::error::BoxError;
@@ -39,6 +43,10 @@ enum Inner {
     Full(Bytes),
     /// What streams from upstream and cannot.
     Frames(Box<Frames>),
+    /// What is asked for again where it breaks off.
+    Renewed(Box<Renewed>),
+    /// What has to have its digest.
+    Checked(Box<checked::Checked>),
     /// A local stream, such as a file.
     Local(UnsyncBoxBody<Bytes, BoxError>),
 }
@@ -57,6 +65,11 @@ impl Body {
     /// Content that streams from an upstream connection.
     pub fn frames(frames: Frames) -> Body {
         Body::new(Inner::Frames(Box::new(frames)))
+    }
+
+    /// Content that is asked for again where it breaks off.
+    pub fn renewed(renewed: Renewed) -> Body {
+        Body::new(Inner::Renewed(Box::new(renewed)))
     }
 
     /// Content from a local source, such as a file. It must state its exact size.
@@ -84,13 +97,13 @@ impl Body {
         self
     }
 
-    /// The same body, which must turn out to be `expect` or fail before its end. Content in memory is compared
-    /// by the caller; an upstream stream withholds its last frame until the digest is right.
-    pub fn expecting(mut self, expect: Expect) -> Body {
-        if let Inner::Frames(frames) = &mut self.inner {
-            frames.expect(expect);
+    /// The same body, which must turn out to be `expect` or fail before its end: its last frame is withheld until the
+    /// digest is right. Digests that cannot be computed here pass unverified.
+    pub fn expecting(self, expect: Expect) -> Body {
+        match checked::Checked::new(self, expect) {
+            Ok(checked) => Body::new(Inner::Checked(Box::new(checked))),
+            Err(body) => body,
         }
-        self
     }
 
     /// The content, when it is in memory already.
@@ -111,6 +124,8 @@ impl Body {
             Inner::Full(bytes) if bytes.is_empty() => None,
             Inner::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Inner::Frames(frames) => std::task::ready!(Pin::new(&mut **frames).poll_frame(cx)),
+            Inner::Renewed(renewed) => std::task::ready!(Pin::new(&mut **renewed).poll_frame(cx)),
+            Inner::Checked(checked) => std::task::ready!(Pin::new(&mut **checked).poll_frame(cx)),
             Inner::Local(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
         })
     }
@@ -171,6 +186,8 @@ impl HttpBody for Body {
                 Inner::Empty => true,
                 Inner::Full(bytes) => bytes.is_empty(),
                 Inner::Frames(frames) => frames.is_end_stream(),
+                Inner::Renewed(renewed) => renewed.is_end_stream(),
+                Inner::Checked(checked) => checked.is_end_stream(),
                 Inner::Local(body) => body.is_end_stream(),
             }
     }
@@ -180,6 +197,8 @@ impl HttpBody for Body {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Frames(frames) => frames.size_hint(),
+            Inner::Renewed(renewed) => renewed.size_hint(),
+            Inner::Checked(checked) => checked.size_hint(),
             Inner::Local(body) => body.size_hint(),
         };
         let rest = self.rest.len() as u64;
@@ -211,6 +230,8 @@ impl std::fmt::Debug for Body {
             Inner::Empty => "Empty",
             Inner::Full(_) => "Full",
             Inner::Frames(_) => "Frames",
+            Inner::Renewed(_) => "Renewed",
+            Inner::Checked(_) => "Checked",
             Inner::Local(_) => "Local",
         };
         f.debug_struct("Body").field("kind", &kind).field("seen", &self.seen).finish()

@@ -12,6 +12,7 @@ mod pull;
 mod ranges;
 mod rate;
 mod restart;
+mod spool;
 mod support;
 mod tidy;
 mod token;
