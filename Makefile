@@ -1,4 +1,4 @@
-.PHONY: all clean layer pack build install run test e2e image soak bench bench-counts lint fuzz-smoke
+.PHONY: all clean layer pack build install run test e2e image soak spool bench bench-counts lint fuzz-smoke
 
 # How cargo builds wave: release, or dev.
 PROFILE ?= release
@@ -66,6 +66,10 @@ bench-counts:
 	bench=$$(cargo bench --locked --bench rewrite --no-run --message-format=json | \
 	  sed -n '/"name":"rewrite"/s/.*"executable":"\([^"]*\)".*/\1/p') && \
 	sh benches/rewrite/counts.sh "$${bench:?the bench is not built}"
+
+# The tests of the blob cache at full size: 10 000 random small blobs, a folder of a million.
+spool:
+	WAVE_SPOOL_BLOBS=10000 WAVE_SPOOL_OBJECTS=1000000 cargo test --locked --test it spool
 
 lint:
 	cargo fmt --check

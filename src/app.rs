@@ -14,6 +14,7 @@ use crate::pull::serve::Parts;
 use crate::rate::{RateLayer, Rates};
 use crate::rewrite::RewriteLayer;
 use crate::route::Pong;
+use crate::spool::Spool;
 use crate::stack;
 use crate::state::State;
 use crate::telemetry::{Level, Metrics, RecordLayer};
@@ -42,6 +43,7 @@ pub struct App {
     watch: Watch,
     draining: Arc<AtomicBool>,
     upkeep: Upkeep,
+    spool: Option<Spool>,
 }
 
 /// Where an [`App`] listens.
@@ -78,6 +80,7 @@ struct Wiring {
     state: State,
     grants: Grants,
     injector: Injector,
+    spool: Option<Spool>,
     default: Arc<Recipe>,
     draining: Arc<AtomicBool>,
 }
@@ -111,12 +114,15 @@ impl App {
         let registries = Arc::new(Registries::new(&config.registries));
         let http = stack::http(&config.upstream, &registries);
         let injector = injector(&config, &registries, http.clone(), measures, kept)?;
+        let spool = Spool::open(&config.blob_cache, &config.upstream);
+        let spool = spool.map_err(|error| StartError::of("wave.blob-cache.dir", error))?;
         let wiring = Wiring {
             registries,
             http,
             state: state.clone(),
             grants: grants.clone(),
             injector: injector.clone(),
+            spool: spool.clone(),
             default: Arc::new(default),
             draining: draining.clone(),
         };
@@ -145,7 +151,20 @@ impl App {
             vec![Box::new(move || (!writable()).then(|| "the state cannot be written".into()))];
         let operator = admin::State::new(metrics, level, watch.clone(), checks);
         let upkeep = Upkeep { state, grants, injector };
-        Ok(App { plain, tls, admin, addresses, service, operator, server, drain, watch, draining, upkeep })
+        Ok(App {
+            plain,
+            tls,
+            admin,
+            addresses,
+            service,
+            operator,
+            server,
+            drain,
+            watch,
+            draining,
+            upkeep,
+            spool,
+        })
     }
 
     /// Where it listens; ports are those the system chose when 0 was configured.
@@ -156,12 +175,15 @@ impl App {
     /// Serves until `stops` says so; then drains: first the clients, within the grace period, then the operator's
     /// listener, which shows the drain while it lasts.
     pub async fn run(self, stops: impl Stream<Item = ()>) -> Ended {
-        let App { plain, tls, admin, service, operator, server, drain, watch, draining, upkeep, .. } = self;
+        let App {
+            plain, tls, admin, service, operator, server, drain, watch, draining, upkeep, spool, ..
+        } = self;
         let limits = Limits::new(&server);
         // Its own allowance: clients at their limit must not lock the operator out.
         let (operator_drain, operator_watch) = Drain::new();
         let operator = tokio::spawn(admin::serve(admin, operator, Limits::new(&server), operator_watch));
         let upkeep = tokio::spawn(upkeep.run());
+        let spool = spool.map(|spool| tokio::spawn(spool.keep()));
         let follow = tls
             .as_ref()
             .map(|(_, certificates)| tokio::spawn(certificates.clone().follow(LOOK_EVERY, watch.clone())));
@@ -178,7 +200,7 @@ impl App {
         let stops = stops.inspect(|()| draining.store(true, Ordering::Relaxed));
         let ended = drain.run(serving, stops, server.grace_period).await;
         upkeep.abort();
-        follow.into_iter().for_each(|task| task.abort());
+        follow.into_iter().chain(spool).for_each(|task| task.abort());
         operator_drain.start();
         operator_drain.abort();
         // Its answers are short; a panic in it was reported when it happened.
@@ -235,7 +257,7 @@ fn injector(
 impl Wiring {
     /// The stacks, from the bottom up.
     fn service(self, config: &Config) -> net::Service {
-        let Wiring { registries, http, state, grants, injector, default, draining } = self;
+        let Wiring { registries, http, state, grants, injector, spool, default, draining } = self;
         let anonymous = if config.allow_anonymous { Anonymous::Allowed } else { Anonymous::Refused };
         let accounts = Accounts::new(config.accounts.clone());
         let gate = Arc::new(Gate::new(accounts, anonymous, &registries, state.access_key()));
@@ -251,6 +273,7 @@ impl Wiring {
 
         let serve = Serve::new(Parts {
             upstream,
+            spool,
             derive: derive.clone(),
             derivations,
             tags: Tags::new(config.cache.tag_ttl),

@@ -2,7 +2,7 @@
 //!
 //! `net` accepts, `stack` orders the layers, `route` is the last place that sees a URL, `pull` and `control`
 //! answer, `cache` and `rewrite` derive documents, `inject` supplies the appended layers, `upstream` speaks to
-//! other registries, `state` keeps what outlives the process.
+//! other registries, `spool` has their blobs on disk, `state` keeps what outlives the process.
 #![deny(unsafe_code)]
 
 pub mod admin;
@@ -29,6 +29,7 @@ pub mod route;
 #[cfg(test)]
 mod scratch;
 pub mod secret;
+pub mod spool;
 pub mod stack;
 pub mod state;
 pub mod telemetry;

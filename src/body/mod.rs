@@ -3,17 +3,21 @@
 
 mod bounded;
 mod cause;
+mod checked;
 mod file;
 mod frames;
 mod idle;
+mod renewed;
 mod socket;
 mod source;
 mod watch;
 
 pub use bounded::bounded;
 pub use cause::{Broken, Cause};
+pub use checked::Expect;
 pub use file::FilePart;
-pub use frames::{Expect, Frames};
+pub use frames::Frames;
+pub use renewed::{NoRest, Renew, Renewal, Renewed, Rest};
 pub(crate) use socket::Back;
 pub use socket::Socket;
 pub(crate) use source::broke;
@@ -46,6 +50,10 @@ enum Inner {
     Full(Bytes),
     /// What streams from upstream and cannot.
     Frames(Box<Frames>),
+    /// What is asked for again where it breaks off.
+    Renewed(Box<Renewed>),
+    /// What has to have its digest.
+    Checked(Box<checked::Checked>),
     /// A local stream, such as a file.
     Local(UnsyncBoxBody<Bytes, BoxError>),
 }
@@ -64,6 +72,11 @@ impl Body {
     /// Content that streams from an upstream connection.
     pub fn frames(frames: Frames) -> Body {
         Body::new(Inner::Frames(Box::new(frames)))
+    }
+
+    /// Content that is asked for again where it breaks off.
+    pub fn renewed(renewed: Renewed) -> Body {
+        Body::new(Inner::Renewed(Box::new(renewed)))
     }
 
     /// Content from a local source, such as a file. It must state its exact size.
@@ -91,13 +104,13 @@ impl Body {
         self
     }
 
-    /// The same body, which must turn out to be `expect` or fail before its end. Content in memory is compared
-    /// by the caller; an upstream stream withholds its last frame until the digest is right.
-    pub fn expecting(mut self, expect: Expect) -> Body {
-        if let Inner::Frames(frames) = &mut self.inner {
-            frames.expect(expect);
+    /// The same body, which must turn out to be `expect` or fail before its end: its last frame is withheld until the
+    /// digest is right. Digests that cannot be computed here pass unverified.
+    pub fn expecting(self, expect: Expect) -> Body {
+        match checked::Checked::new(self, expect) {
+            Ok(checked) => Body::new(Inner::Checked(Box::new(checked))),
+            Err(body) => body,
         }
-        self
     }
 
     /// The plain connection that all of this lies in, for a client connection that takes it from there as it is. What
@@ -106,21 +119,30 @@ impl Body {
     pub(crate) fn lend(&mut self) -> Option<Socket> {
         match &mut self.inner {
             Inner::Frames(frames) if self.rest.is_empty() => frames.lend(),
+            Inner::Renewed(renewed) if self.rest.is_empty() => renewed.lend(),
             _ => None,
         }
     }
 
     /// Takes back what was lent: the rest comes in frames.
     pub(crate) fn restore(&mut self, socket: Socket) {
-        if let Inner::Frames(frames) = &mut self.inner {
-            frames.restore(socket);
+        match &mut self.inner {
+            Inner::Frames(frames) => frames.restore(socket),
+            Inner::Renewed(renewed) => {
+                if let Some(lender) = renewed.lender() {
+                    lender.restore(socket);
+                }
+            }
+            _ => {}
         }
     }
 
     /// `count` bytes of what was lent have been handed on.
     pub(crate) fn moved(&mut self, count: u64) {
-        if let Inner::Frames(frames) = &mut self.inner {
-            frames.moved(count);
+        match &mut self.inner {
+            Inner::Frames(frames) => frames.moved(count),
+            Inner::Renewed(renewed) => renewed.moved(count),
+            _ => {}
         }
         self.seen += count;
         if self.is_end_stream() {
@@ -130,8 +152,14 @@ impl Body {
 
     /// What was lent has broken.
     pub(crate) fn lost(&mut self, error: BoxError) {
-        if let Inner::Frames(frames) = &mut self.inner {
-            frames.lost(error);
+        match &mut self.inner {
+            Inner::Frames(frames) => frames.lost(error),
+            Inner::Renewed(renewed) => {
+                if let Some(lender) = renewed.lender() {
+                    lender.lost(error);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -139,6 +167,7 @@ impl Body {
     pub(crate) fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Broken> {
         match &mut self.inner {
             Inner::Frames(frames) => frames.poll_idle(cx),
+            Inner::Renewed(renewed) => renewed.lender().map_or(Poll::Pending, |lender| lender.poll_idle(cx)),
             _ => Poll::Pending,
         }
     }
@@ -161,6 +190,8 @@ impl Body {
             Inner::Full(bytes) if bytes.is_empty() => None,
             Inner::Full(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Inner::Frames(frames) => std::task::ready!(Pin::new(&mut **frames).poll_frame(cx)),
+            Inner::Renewed(renewed) => std::task::ready!(Pin::new(&mut **renewed).poll_frame(cx)),
+            Inner::Checked(checked) => std::task::ready!(Pin::new(&mut **checked).poll_frame(cx)),
             Inner::Local(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
         })
     }
@@ -221,6 +252,8 @@ impl HttpBody for Body {
                 Inner::Empty => true,
                 Inner::Full(bytes) => bytes.is_empty(),
                 Inner::Frames(frames) => frames.is_end_stream(),
+                Inner::Renewed(renewed) => renewed.is_end_stream(),
+                Inner::Checked(checked) => checked.is_end_stream(),
                 Inner::Local(body) => body.is_end_stream(),
             }
     }
@@ -230,6 +263,8 @@ impl HttpBody for Body {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Inner::Frames(frames) => frames.size_hint(),
+            Inner::Renewed(renewed) => renewed.size_hint(),
+            Inner::Checked(checked) => checked.size_hint(),
             Inner::Local(body) => body.size_hint(),
         };
         let rest = self.rest.len() as u64;
@@ -261,6 +296,8 @@ impl std::fmt::Debug for Body {
             Inner::Empty => "Empty",
             Inner::Full(_) => "Full",
             Inner::Frames(_) => "Frames",
+            Inner::Renewed(_) => "Renewed",
+            Inner::Checked(_) => "Checked",
             Inner::Local(_) => "Local",
         };
         f.debug_struct("Body").field("kind", &kind).field("seen", &self.seen).finish()

@@ -72,6 +72,7 @@ fn lines(config: &Config) -> Lines {
     lines.text("wave.cache.tag-ttl", &show_duration(config.cache.tag_ttl));
     lines.text("wave.cache.max-roots", &config.cache.max_roots);
     lines.text("wave.cache.root-ttl", &show_duration(config.cache.root_ttl));
+    blob_cache(&config.blob_cache, &mut lines);
     upstream(&config.upstream, &mut lines);
     lines.text("wave.log.level", &config.log.level);
     let format = match config.log.format {
@@ -81,6 +82,18 @@ fn lines(config: &Config) -> Lines {
     lines.text("wave.log.format", &format);
     lines.text("wave.log.access", &config.log.access);
     lines
+}
+
+fn blob_cache(cache: &super::BlobCache, lines: &mut Lines) {
+    lines.maybe("wave.blob-cache.dir", cache.dir.as_ref().map(|dir| dir.display().to_string()));
+    lines.text("wave.blob-cache.max-size", &show_bytes(cache.max_size));
+    lines.text("wave.blob-cache.finish-fill", &cache.finish_fill);
+    lines.text("wave.blob-cache.max-fills", &cache.max_fills);
+    lines.text("wave.blob-cache.proof-ttl", &show_duration(cache.proof_ttl));
+    lines.text("wave.blob-cache.max-proofs", &cache.max_proofs);
+    lines.text("wave.blob-cache.quarantine", &show_duration(cache.quarantine));
+    lines.text("wave.blob-cache.scrub-rate", &show_bytes(cache.scrub_rate));
+    lines.text("wave.blob-cache.verify-reads", &cache.verify_reads);
 }
 
 fn upstream(upstream: &super::Upstream, lines: &mut Lines) {

@@ -55,6 +55,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// `wave.cache`.
     pub cache: Cache,
+    /// `wave.blob-cache`.
+    pub blob_cache: BlobCache,
     /// `wave.upstream`.
     pub upstream: Upstream,
     /// `wave.rate-limit`.
@@ -194,6 +196,29 @@ pub struct Cache {
     pub max_roots: usize,
     /// `root-ttl`: how long a root is kept after its last derivation.
     pub root_ttl: Duration,
+}
+
+/// `wave.blob-cache`.
+#[derive(Clone, Debug)]
+pub struct BlobCache {
+    /// `dir`: the folder of the blobs; `None` when none are kept.
+    pub dir: Option<PathBuf>,
+    /// `max-size`: bytes of all blobs in it.
+    pub max_size: u64,
+    /// `finish-fill`: percent of a blob that must be there for the rest to be fetched when nobody reads on.
+    pub finish_fill: u8,
+    /// `max-fills`: blobs that are fetched into it at the same time.
+    pub max_fills: usize,
+    /// `proof-ttl`: how long what upstream lets somebody read is believed.
+    pub proof_ttl: Duration,
+    /// `max-proofs`: how many of these are known.
+    pub max_proofs: usize,
+    /// `quarantine`: how long a blob that came wrong is not asked for again.
+    pub quarantine: Duration,
+    /// `scrub-rate`: bytes a second that are verified in the background; 0 is off.
+    pub scrub_rate: u64,
+    /// `verify-reads`: hash what is served from it.
+    pub verify_reads: bool,
 }
 
 /// `wave.upstream`.

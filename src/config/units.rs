@@ -58,6 +58,14 @@ pub(super) fn show_duration(duration: Duration) -> String {
 
 /// `350MiB`, `4 KiB`, `1GB` (10^9), or bare bytes; more than nothing.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    match bytes_or_zero(text)? {
+        0 => Err("must be more than nothing".into()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// As [`bytes`], zero included.
+pub(super) fn bytes_or_zero(text: &str) -> Result<u64, String> {
     let (number, unit) = split_number(text.trim());
     let wrong = || "is not a size such as 350MiB".to_string();
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -73,11 +81,7 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
         "TB" => 1_000_000_000_000,
         _ => return Err(wrong()),
     };
-    match number.checked_mul(scale) {
-        Some(0) => Err("must be more than nothing".into()),
-        Some(bytes) => Ok(bytes),
-        None => Err("is too large".into()),
-    }
+    number.checked_mul(scale).ok_or_else(|| "is too large".into())
 }
 
 /// In the largest binary unit that divides it.
@@ -87,6 +91,12 @@ pub(super) fn show_bytes(bytes: u64) -> String {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
         None => bytes.to_string(),
     }
+}
+
+/// A part of a hundred: a number up to 100, with or without its sign.
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.trim().trim_end_matches('%').trim_end().parse();
+    number.ok().filter(|part| *part <= 100).ok_or_else(|| "is not a percentage from 0 to 100".into())
 }
 
 /// A count of at least one.
@@ -189,6 +199,15 @@ mod tests {
         check("1024", 1024, "1KiB");
         for bad in ["", "MiB", "0", "1.5GiB", "1M", "-1", "99999999TiB"] {
             assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn none_and_parts() {
+        assert_eq!((bytes_or_zero("0"), bytes_or_zero("1KiB")), (Ok(0), Ok(1024)));
+        assert_eq!((percent("0"), percent("50"), percent("100 %")), (Ok(0), Ok(50), Ok(100)));
+        for bad in ["", "101", "-1", "x", "%"] {
+            assert!(percent(bad).is_err(), "{bad}");
         }
     }
 

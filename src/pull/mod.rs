@@ -7,6 +7,7 @@ pub mod range;
 pub mod request;
 pub mod respond;
 pub mod serve;
+mod spooled;
 mod stream;
 
 pub use range::{Span, Spans};

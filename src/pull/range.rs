@@ -105,18 +105,33 @@ impl Spans {
     }
 }
 
+/// What a `Content-Range` says was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// First byte and the one behind the last.
+    pub bytes: Range<u64>,
+    /// Size of the whole content, unless it is `*`.
+    pub total: Option<u64>,
+}
+
+impl Sent {
+    /// Of the headers of a 206; `None` when they do not say which one part its content is.
+    pub fn of(fields: &HeaderMap) -> Option<Sent> {
+        let mut ranges = fields.get_all(header::CONTENT_RANGE).iter();
+        let (Some(range), None) = (ranges.next(), ranges.next()) else { return None };
+        let (part, total) = range.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = part.split_once('-')?;
+        let (first, last) = (number(first)?, number(last)?);
+        let total = if total == "*" { None } else { Some(number(total)?) };
+        let fits = first <= last && last < total.unwrap_or(u64::MAX);
+        fits.then(|| Sent { bytes: first..last + 1, total })
+    }
+}
+
 /// Do the headers of a 206 say which one part its content is? Without that it holds several, each behind a head of
 /// its own (RFC 9110, 15.3.7.2), or nobody knows what.
 pub fn is_one_part(fields: &HeaderMap) -> bool {
-    let mut ranges = fields.get_all(header::CONTENT_RANGE).iter();
-    let (Some(range), None) = (ranges.next(), ranges.next()) else { return false };
-    let part = || {
-        let (part, total) = range.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
-        let (first, last) = part.split_once('-')?;
-        let total = if total == "*" { u64::MAX } else { number(total)? };
-        Some((number(first)?, number(last)?, total))
-    };
-    part().is_some_and(|(first, last, total)| first <= last && last < total)
+    Sent::of(fields).is_some()
 }
 
 /// `Content-Range` of a 416.

@@ -120,8 +120,8 @@ pub struct Fetch {
     pub what: What,
     /// GET or HEAD.
     pub verb: Verb,
-    /// End-to-end request headers: `Accept` and `Range`. Nothing else is forwarded; validators are ours to decide, since
-    /// the entity tags that callers know are digests, whatever upstream's are.
+    /// End-to-end request headers: `Accept`, `Range`, and `If-Range` with an entity tag of upstream's own. Nothing else
+    /// is forwarded; callers' validators are ours to decide, since the entity tags that they know are digests.
     pub headers: HeaderMap,
     /// Whose credentials.
     pub access: Access,

@@ -1,7 +1,7 @@
 //! The leaf of the pull stack: is it one of ours, can it be derived, or does it stream from upstream?
 
 use super::respond::document;
-use super::{Image, Scoped, Verb, What, discover, stream};
+use super::{Image, Scoped, Verb, What, discover, spooled, stream};
 use crate::body::Body;
 use crate::cache::{Derivations, Derive, Tags};
 use crate::error::Error;
@@ -10,6 +10,7 @@ use crate::inject::Injector;
 use crate::oci::{Digest, Reference, headers};
 use crate::pull::Demand;
 use crate::rewrite::{Derivation, Referrer, provenance};
+use crate::spool::Spool;
 use crate::state::State;
 use crate::upstream::Upstream;
 use http::{HeaderValue, Response, header};
@@ -26,6 +27,8 @@ pub struct Serve(Arc<Parts>);
 pub struct Parts {
     /// Everything towards other registries.
     pub upstream: Upstream,
+    /// Upstream's blobs on disk, where these are kept.
+    pub spool: Option<Spool>,
     /// The derivation stack.
     pub derive: Derive,
     /// Derivations in memory.
@@ -125,7 +128,12 @@ impl Parts {
                     .ok_or_else(|| Error::internal("a root names a layer its recipe lacks"))?;
                 self.injector.serve(layer, access, pull.verb, &pull.conditions).await
             }
-            None => stream::blob(&self.upstream, scoped, digest).await,
+            None => match &self.spool {
+                Some(spool) if spooled::is_spooled(scoped, digest) => {
+                    spooled::blob(spool, &self.upstream, scoped, digest).await
+                }
+                _ => stream::blob(&self.upstream, scoped, digest).await,
+            },
         }
     }
 

@@ -9,9 +9,12 @@ use crate::config::Verify;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Reference, headers};
-use crate::upstream::{Redirects, Upstream};
+use crate::upstream::{Redirects, Upstream, resumed};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tower::ServiceExt as _;
+
+/// A blob that breaks off is asked for so often without progress before its client sees it; he asks again himself.
+const PATIENCE: u32 = 1;
 
 /// One request for `scoped`'s repository.
 pub(super) fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap) -> Fetch {
@@ -66,16 +69,13 @@ pub(super) async fn blob(
         return Ok(head::blob(digest, head::size(upstream, scoped, digest).await?));
     }
     let mut forwarded = HeaderMap::new();
-    // A blob never changes under its digest, so `If-Range` is decided here and not sent on. Several ranges would be
-    // answered with a content of another type, so they are ignored here as they are for what we hold.
-    let asked = conditions.range.as_ref().and_then(Asked::parse);
-    let asked = asked.filter(|_| conditions.if_range.as_ref().is_none_or(|version| *version == etag));
+    let asked = asked(conditions, digest);
     if let Some(asked) = asked {
         forwarded.insert(header::RANGE, asked.header());
     }
     let redirects = scoped.registry.redirects();
     let request = Fetch { redirects, ..fetch(scoped, What::Blob(*digest), Verb::Get, forwarded) };
-    let response = upstream.clone().oneshot(request).await?;
+    let response = upstream.clone().oneshot(request.clone()).await?;
     let (parts, body) = response.into_parts();
     if parts.status == StatusCode::PARTIAL_CONTENT && !(asked.is_some() && is_one_part(&parts.headers)) {
         return Err(Error::bad_gateway("upstream sent other parts of a blob than were asked for"));
@@ -89,6 +89,7 @@ pub(super) async fn blob(
         return Ok(Response::from_parts(parts, Body::empty()));
     }
     let size = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let body = resumed(upstream.clone(), request, &parts, body, PATIENCE);
     let verify = scoped.registry.policy.verify == Verify::Always && parts.status == StatusCode::OK;
     let body = if verify { body.expecting(Expect { digest: *digest, size }) } else { body };
     let mut response = Response::new(body);
@@ -103,6 +104,15 @@ pub(super) async fn blob(
         }
     }
     Ok(response)
+}
+
+/// The range of a blob that is asked for. A blob never changes under its digest, so `If-Range` is decided here and not
+/// sent on. Several ranges would be answered with a content of another type, so they are ignored here as they are for
+/// what we hold.
+pub(super) fn asked(conditions: &Conditions, digest: &Digest) -> Option<Asked> {
+    let asked = conditions.range.as_ref().and_then(Asked::parse)?;
+    let version = conditions.if_range.as_ref();
+    version.is_none_or(|version| *version == headers::etag_value(digest)).then_some(asked)
 }
 
 /// The digest a tag points to: from HEAD, which costs no quota, or by hashing the content.

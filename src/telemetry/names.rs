@@ -112,6 +112,30 @@ metrics_table! {
         "Connections to registries that carried a blob and wait for the next one.";
     SPLICED_BYTES = "wave_spliced_bytes_total", Counter, Bytes, [],
         "Payload bytes that went from socket to socket inside the kernel.";
+    UPSTREAM_RESUMES = "wave_upstream_resumes_total", Counter, Count, ["outcome"],
+        "Blobs that broke off and were asked for again: `resumed`, `refused` (no rest came), or `given-up` (the body failed).";
+    BLOBS_REQUESTS = "wave_blob_cache_requests_total", Counter, Count, ["outcome"],
+        "Blobs asked for with a blob cache: `hit`, `join` (read along with a fetch that runs), `miss` (begins one) or `pass` (straight from upstream).";
+    BLOBS_FILLS = "wave_blob_cache_fills_total", Counter, Count, ["outcome"],
+        "Fetches into the blob cache: `complete`, `refused` or `upstream` (by upstream, before or after its answer), `wrong` (size or digest), `disk`, `too-large` or `abandoned` (nobody read on).";
+    BLOBS_FILLING = "wave_blob_cache_filling", Gauge, Count, [],
+        "Fetches into the blob cache that run.";
+    BLOBS_READERS = "wave_blob_cache_readers", Gauge, Count, [],
+        "Responses that are read from the blob cache.";
+    BLOBS_BYTES = "wave_blob_cache_bytes", Gauge, Bytes, [],
+        "Bytes of the blob cache, those included that are being fetched.";
+    BLOBS_EVICTED = "wave_blob_cache_evicted_total", Counter, Count, [],
+        "Blobs removed to make room.";
+    BLOBS_CORRUPT = "wave_blob_cache_corrupt_total", Counter, Count, [],
+        "Blobs removed because what was on disk was not what it should be, or could not be read.";
+    BLOBS_DISK_FAILURES = "wave_blob_cache_disk_failures_total", Counter, Count, [],
+        "Times the disk of the blob cache refused; blobs pass through for a while then.";
+    BLOBS_FALLBACKS = "wave_blob_cache_fallbacks_total", Counter, Count, [],
+        "Responses that began in the blob cache and went on from upstream.";
+    BLOBS_PROOFS = "wave_blob_cache_proofs_total", Counter, Count, ["outcome"],
+        "Whether upstream lets somebody read a blob that another has fetched: `known`, or asked and `granted` or `refused`.";
+    BLOBS_QUARANTINED = "wave_blob_cache_quarantined_total", Counter, Count, [],
+        "Requests refused because the blob came wrong a moment ago.";
     GRANTS = "wave_grants", Gauge, Count, [],
         "Live container tokens.";
     GRANTS_BYTES = "wave_grants_bytes", Gauge, Bytes, [],

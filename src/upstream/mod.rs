@@ -1,7 +1,8 @@
 //! Everything towards other registries.
 //!
 //! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`,
-//! `connect`. [`guard`] says what may be dialled, [`fault`] what a failure is called.
+//! `connect`. [`guard`] says what may be dialled, [`fault`] what a failure is called; [`resumed`] asks for the rest of a
+//! blob through all of it.
 
 mod ahead;
 pub mod auth;
@@ -22,6 +23,7 @@ mod redirect;
 pub mod registries;
 pub mod remote;
 mod request;
+mod resume;
 pub mod retry;
 #[cfg(test)]
 pub(crate) mod script;
@@ -33,6 +35,7 @@ pub use failure::Failure;
 pub use fault::lacks_head;
 pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
+pub use resume::{rest, resumed};
 pub(crate) use tls::authorities;
 
 use crate::body::Body;

@@ -1,5 +1,5 @@
 //! A typed fetch as an HTTP request. Nothing of the client's request line reaches an upstream: paths are rebuilt
-//! from types, and two headers are forwarded.
+//! from types, and three headers are forwarded.
 
 use super::Failure;
 use crate::error::Error;
@@ -54,7 +54,7 @@ pub(crate) fn ping(base: &Url) -> Url {
 }
 
 fn forward(headers: &mut HeaderMap, of: &HeaderMap) {
-    for name in [header::ACCEPT, header::RANGE] {
+    for name in [header::ACCEPT, header::RANGE, header::IF_RANGE] {
         for value in of.get_all(&name) {
             headers.append(&name, value.clone());
         }
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn two_headers_are_forwarded() {
+    fn three_headers_are_forwarded() {
         let given = [
             ("accept", "a/b"),
             ("accept", "c/d"),
@@ -162,9 +162,10 @@ mod tests {
         assert_eq!(request.method(), Method::HEAD);
         assert_eq!(headers.get_all("accept").iter().count(), 2);
         assert_eq!(headers["range"], "bytes=0-1");
+        assert_eq!(headers["if-range"], "\"x\"");
         assert_eq!(headers["accept-encoding"], "identity");
         assert!(headers["user-agent"].to_str().unwrap().starts_with("wave-registry/"));
-        assert_eq!(headers.len(), 5);
+        assert_eq!(headers.len(), 6);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod restart;
 mod security;
 #[path = "../shared/mod.rs"]
 mod shared;
+mod spool;
 mod support;
 mod tidy;
 mod token;

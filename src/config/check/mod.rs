@@ -1,6 +1,7 @@
 //! Stage two: a configuration valid by construction, one function for each section.
 
 mod access;
+mod blobs;
 mod cross;
 mod registries;
 mod server;
@@ -15,8 +16,8 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 /// The rows of all sections, in the order of the README.
-pub(super) static SECTIONS: [&[Key]; 6] =
-    [&server::KEYS, &access::KEYS, &registries::KEYS, &store::KEYS, &upstream::KEYS, &LOG];
+pub(super) static SECTIONS: [&[Key]; 7] =
+    [&server::KEYS, &access::KEYS, &registries::KEYS, &store::KEYS, &blobs::KEYS, &upstream::KEYS, &LOG];
 
 static LOG: [Key; 3] = [
     Key::new(
@@ -41,6 +42,7 @@ pub(super) fn config(read: &mut Reader) -> Config {
         registries: registries::registries(read),
         tokens: store::tokens(read),
         cache: store::cache(read),
+        blob_cache: blobs::blob_cache(read),
         upstream: upstream::upstream(read),
         rate: access::rate(read),
         platform: read.optional(&Slot::of("tower.api.endpoint"), base_url),

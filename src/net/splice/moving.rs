@@ -26,6 +26,8 @@ pub(super) struct Moving {
     /// Bytes not yet moved to the client.
     left: u64,
     begun: bool,
+    /// The kernel does not splice these.
+    copies: bool,
     /// Bytes that no memory of ours has seen.
     spliced: u64,
 }
@@ -46,7 +48,16 @@ impl Moving {
     /// All of `body`, whose connection has been lent.
     pub(super) fn new(body: Body, socket: Socket) -> Moving {
         let left = socket.left();
-        Moving { body, socket: Some(socket), pipe: None, frame: Bytes::new(), left, begun: false, spliced: 0 }
+        Moving {
+            body,
+            socket: Some(socket),
+            pipe: None,
+            frame: Bytes::new(),
+            left,
+            begun: false,
+            copies: false,
+            spliced: 0,
+        }
     }
 
     /// Is everything with the client?
@@ -59,7 +70,7 @@ impl Moving {
         self.begun
     }
 
-    /// Moves at most `most` bytes to `to`; how many, which is never zero.
+    /// Moves at most `most` bytes to `to`; how many, which is zero only where nothing was asked for.
     pub(super) fn poll_move(
         &mut self,
         cx: &mut Context<'_>,
@@ -89,6 +100,14 @@ impl Moving {
             Some(_) => self.splice(cx, to, most),
             None => self.frame(cx, to, most),
         }
+    }
+
+    /// A body that was asked for again may lie in another plain connection by now.
+    fn borrow(&mut self) -> bool {
+        if self.frame.is_empty() && !self.copies {
+            self.socket = self.body.lend();
+        }
+        self.socket.is_some()
     }
 
     /// What came with the head.
@@ -150,6 +169,7 @@ impl Moving {
 
     /// The kernel, or what stands in for it, does not splice these. Frames it is.
     fn give_up(&mut self) -> bool {
+        self.copies = true;
         if let Some(socket) = self.socket.take() {
             self.body.restore(socket);
         }
@@ -173,6 +193,9 @@ impl Moving {
     /// The rest of the body as it comes.
     fn frame(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
         while self.frame.is_empty() {
+            if self.borrow() {
+                return Ok(0);
+            }
             match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending => return Err(Stop::Wait),
                 Poll::Ready(Some(Ok(frame))) => self.frame = frame.into_data().unwrap_or_default(),

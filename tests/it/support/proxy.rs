@@ -67,7 +67,7 @@ impl Proxy {
         Proxy::layered(upstream, scratch(), path, "").await
     }
 
-    /// In front of whatever listens on `address`.
+    /// In front of whatever listens on `address`. `FOLDER` in `wave` is its scratch folder.
     pub async fn to(address: SocketAddr, registry: &str, wave: &str) -> Proxy {
         let dir = scratch();
         Proxy::run(text(address, registry, wave, &dir), dir).await
@@ -155,7 +155,8 @@ fn text(address: SocketAddr, registry: &str, wave: &str, dir: &TempDir) -> Strin
          wave.layer-path: none\n\
          wave.registries:\n  default: up.test\n  unlisted: deny\n  \
          up.test: {{ url: \"http://{address}\", alias: short{comma}{registry} }}\n\
-         wave:\n{wave}",
-        data.display()
+         wave:\n{}",
+        data.display(),
+        wave.replace("FOLDER", &dir.path().display().to_string())
     )
 }

@@ -1,0 +1,245 @@
+//! A blob as a body: from the file of a fill or of a blob that is there, and from upstream when that fails.
+
+use super::proof::Owner;
+use super::seat::Seat;
+use super::state::Loss;
+use super::store::Spool;
+use crate::body::{Body, Broken, Cause, Expect};
+use crate::error::BoxError;
+use crate::oci::Digest;
+use crate::pull::Fetch;
+use crate::telemetry::names;
+use crate::upstream::{Upstream, rest};
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use metrics::{counter, gauge};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::task::JoinHandle;
+
+/// Bytes of one frame: a reader holds no more, however slow he is.
+const PIECE: u64 = 64 * 1024;
+/// Tries without progress to get the rest from upstream.
+const TRIES: u32 = 2;
+
+/// Bytes of a file that may be read now.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The file; it stays readable when the blob is evicted.
+    pub file: Arc<File>,
+    /// Which of its bytes.
+    pub bytes: Range<u64>,
+}
+
+/// Where a reader gets the rest when the disk fails.
+pub struct Spare {
+    /// Whom to ask.
+    pub upstream: Upstream,
+    /// For the blob, without a range.
+    pub fetch: Fetch,
+    /// For whom.
+    pub owner: Owner,
+    /// The blob.
+    pub digest: Digest,
+    /// Does what comes from upstream have to be verified here?
+    pub verify: bool,
+}
+
+/// Reads a range of one blob.
+pub struct Reader {
+    source: Source,
+    at: u64,
+    /// One behind the last byte, once that is known.
+    end: Option<u64>,
+    /// Size of the blob, once that is known.
+    total: Option<u64>,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    spare: Spare,
+    spool: Spool,
+}
+
+/// From where.
+enum Source {
+    Fill(Seat),
+    File(Arc<File>),
+    Upstream(Body),
+}
+
+impl Reader {
+    /// Reads along with a fill: `range`, or all of a blob whose size nobody knows yet.
+    pub(super) fn along(spool: Spool, seat: Seat, range: Option<Range<u64>>, spare: Spare) -> Reader {
+        let total = seat.total();
+        Reader::new(spool, Source::Fill(seat), range, total, spare)
+    }
+
+    /// Reads `range` of a blob that is there.
+    pub(super) fn of(spool: Spool, file: Arc<File>, range: Range<u64>, total: u64, spare: Spare) -> Reader {
+        Reader::new(spool, Source::File(file), Some(range), Some(total), spare)
+    }
+
+    fn new(
+        spool: Spool,
+        source: Source,
+        range: Option<Range<u64>>,
+        total: Option<u64>,
+        spare: Spare,
+    ) -> Reader {
+        gauge!(names::BLOBS_READERS).increment(1.0);
+        let (at, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
+        Reader { source, at, end, total, reading: None, spare, spool }
+    }
+
+    /// The next bytes of a file that may be read, as many as there are. `None` at the end, and when the rest comes from
+    /// upstream: then [`poll_frame`](HttpBody::poll_frame) has it.
+    pub fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, BoxError>> {
+        if self.end == Some(self.at) {
+            return Poll::Ready(Ok(None));
+        }
+        let part = match &mut self.source {
+            Source::Upstream(_) => None,
+            Source::File(file) => {
+                let end = self.end.unwrap_or(self.at);
+                Some(Part { file: file.clone(), bytes: self.at..end })
+            }
+            Source::Fill(seat) => match ready!(seat.poll_part(self.at, cx)) {
+                Ok(Some(Part { file, bytes })) => {
+                    let end = self.end.map_or(bytes.end, |end| end.min(bytes.end));
+                    Some(Part { file, bytes: self.at..end })
+                }
+                Ok(None) => {
+                    self.end = Some(self.at);
+                    None
+                }
+                Err(loss) => {
+                    let own = *seat.owner() == self.spare.owner;
+                    self.lose(loss, own)?;
+                    None
+                }
+            },
+        };
+        Poll::Ready(Ok(part))
+    }
+
+    /// `count` bytes of the part have been handed on.
+    pub fn taken(&mut self, count: u64) {
+        self.at += count;
+    }
+
+    /// The fill is lost: by the disk, which is no reason to stop, or otherwise.
+    fn lose(&mut self, loss: Loss, own: bool) -> Result<(), BoxError> {
+        match loss {
+            Loss::Wrong => {
+                Err(Broken::new(Cause::Digest, "upstream content does not have its digest").into())
+            }
+            Loss::Disk | Loss::TooLarge => self.fall_back(),
+            // What upstream denies to another's credentials it may allow to these.
+            Loss::Refused | Loss::Upstream | Loss::Abandoned if !own => self.fall_back(),
+            Loss::Refused | Loss::Upstream | Loss::Abandoned => {
+                Err(Broken::new(Cause::Connection, "the connection to upstream broke").into())
+            }
+        }
+    }
+
+    /// Goes on from upstream.
+    fn fall_back(&mut self) -> Result<(), BoxError> {
+        let broken = || Broken::new(Cause::File, "a blob cannot be read from disk");
+        let whole = self.at == 0 && (self.end.is_none() || self.end == self.total);
+        if self.spare.verify && !whole {
+            // What was read cannot be hashed again together with the rest.
+            return Err(broken().into());
+        }
+        counter!(names::BLOBS_FALLBACKS).increment(1);
+        let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
+        let from = (self.at, self.end, self.total);
+        let body = rest(upstream, fetch, broken().into(), from, TRIES);
+        let body = match self.spare.verify {
+            true => body.expecting(Expect { digest: self.spare.digest, size: self.total }),
+            false => body,
+        };
+        self.source = Source::Upstream(body);
+        Ok(())
+    }
+
+    /// A read has failed.
+    fn unreadable(&mut self, error: &io::Error) -> Result<(), BoxError> {
+        tracing::warn!(%error, "a blob cannot be read from disk");
+        if matches!(self.source, Source::File(_)) {
+            self.spool.forget(self.spare.digest);
+        }
+        self.fall_back()
+    }
+}
+
+/// Reads the beginning of `part` where waiting for the disk holds nobody up.
+fn read(part: Part) -> JoinHandle<io::Result<Bytes>> {
+    tokio::task::spawn_blocking(move || {
+        let Part { file, bytes } = part;
+        let length = PIECE.min(bytes.end - bytes.start) as usize;
+        let mut chunk = vec![0; length];
+        file.read_exact_at(&mut chunk, bytes.start).map(|()| Bytes::from(chunk))
+    })
+}
+
+impl HttpBody for Reader {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        loop {
+            if let Source::Upstream(body) = &mut this.source {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                if let Some(Ok(frame)) = &frame {
+                    this.at += frame.data_ref().map_or(0, |data| data.len() as u64);
+                }
+                return Poll::Ready(frame);
+            }
+            if let Some(reading) = &mut this.reading {
+                let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other);
+                this.reading = None;
+                match read.flatten() {
+                    Ok(bytes) => {
+                        this.taken(bytes.len() as u64);
+                        return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                    }
+                    Err(error) => this.unreadable(&error)?,
+                }
+                continue;
+            }
+            match ready!(this.poll_part(cx))? {
+                Some(part) => this.reading = Some(read(part)),
+                None if matches!(this.source, Source::Upstream(_)) => {}
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Upstream(body) => body.is_end_stream(),
+            Source::Fill(_) | Source::File(_) => self.end == Some(self.at),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.source, self.end) {
+            (Source::Upstream(body), _) => body.size_hint(),
+            (_, Some(end)) => SizeHint::with_exact(end.saturating_sub(self.at)),
+            (_, None) => SizeHint::default(),
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        gauge!(names::BLOBS_READERS).decrement(1.0);
+    }
+}

@@ -1,0 +1,172 @@
+//! A blob that is asked for again where it breaks off: the same fetch with `Range` (RFC 9110, 14.2), through the whole
+//! stack, so with a fresh token and through a fresh redirect where the signed URL of the first has expired.
+
+use super::{Redirects, Upstream};
+use crate::body::{Body, NoRest, Renew, Renewal, Renewed, Rest};
+use crate::error::{BoxError, Error};
+use crate::pull::Fetch;
+use crate::pull::range::{Asked, Sent, unsatisfied};
+use crate::telemetry::names;
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use metrics::counter;
+use std::time::Duration;
+use tower::ServiceExt as _;
+
+/// Before the second try without progress; each later one waits twice as long.
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(3);
+/// An upstream that breaks off again and again gets so many requests for one blob, and one more for each `STEP` bytes.
+const FEW: u64 = 16;
+const STEP: u64 = 64 * 1024;
+
+/// `body` with the head `parts`, which is a 200 or a 206 of one part, as a body that is asked for again with `fetch`
+/// where it breaks off; `tries` times without any progress.
+pub fn resumed(upstream: Upstream, fetch: Fetch, parts: &Parts, body: Body, tries: u32) -> Body {
+    let sent = match parts.status {
+        StatusCode::PARTIAL_CONTENT => Sent::of(&parts.headers),
+        _ => None,
+    };
+    let length = length(&parts.headers);
+    let (next, end) = match &sent {
+        Some(sent) => (sent.bytes.start, Some(sent.bytes.end)),
+        None => (0, length),
+    };
+    let total = sent.map_or(length, |sent| sent.total);
+    let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
+    let known = Known { end, total, etag: strong(&parts.headers) };
+    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, next };
+    Body::renewed(Renewed::new(body, next, end, resume))
+}
+
+/// The rest of a blob from `next` on, up to `end` and of `total` bytes in all where these are known, when what brought it
+/// is `broken`. It is asked for with `fetch`, and again as [`resumed`] does.
+pub fn rest(
+    upstream: Upstream,
+    fetch: Fetch,
+    broken: BoxError,
+    (next, end, total): (u64, Option<u64>, Option<u64>),
+    tries: u32,
+) -> Body {
+    let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
+    let known = Known { end, total, etag: None };
+    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, next };
+    Body::renewed(Renewed::broken(broken, next, end, resume))
+}
+
+/// What asks for the rest of a blob.
+struct Resume {
+    upstream: Upstream,
+    fetch: Fetch,
+    known: Known,
+    /// Failures in a row that are borne.
+    tries: u32,
+    failed: u32,
+    asked: u64,
+    /// Where it last broke.
+    next: u64,
+}
+
+/// What the first answer said of the blob.
+#[derive(Clone)]
+struct Known {
+    /// One behind the last byte that is wanted.
+    end: Option<u64>,
+    total: Option<u64>,
+    /// The entity tag, if it is a strong one (RFC 9110, 8.8.1).
+    etag: Option<HeaderValue>,
+}
+
+impl Renew for Resume {
+    fn renew(&mut self, next: u64) -> Option<Renewal> {
+        self.failed = if next > self.next { 1 } else { self.failed + 1 };
+        self.next = next;
+        self.asked += 1;
+        if self.failed > self.tries || self.asked > FEW + next / STEP {
+            counter!(names::UPSTREAM_RESUMES, "outcome" => "given-up").increment(1);
+            return None;
+        }
+        let pause = match self.failed.checked_sub(2) {
+            None => Duration::ZERO,
+            Some(doublings) => (PAUSE * (1 << doublings.min(8))).min(LONGEST),
+        };
+        let fetch = Fetch { headers: self.known.headers(next, &self.fetch.headers), ..self.fetch.clone() };
+        let (upstream, known) = (self.upstream.clone(), self.known.clone());
+        Some(Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            let rest = match upstream.oneshot(fetch).await {
+                Ok(response) => known.rest(response, next),
+                Err(error) => Err(NoRest::Yet(error.into())),
+            };
+            let outcome = if rest.is_ok() { "resumed" } else { "refused" };
+            counter!(names::UPSTREAM_RESUMES, "outcome" => outcome).increment(1);
+            rest
+        }))
+    }
+}
+
+impl Known {
+    fn headers(&self, next: u64, first: &HeaderMap) -> HeaderMap {
+        let mut headers = first.clone();
+        match self.end {
+            Some(end) if self.total != Some(end) => {
+                headers.insert(header::RANGE, Asked::Between(next, end.saturating_sub(1)).header());
+            }
+            // All of it: an empty blob has no range.
+            _ if next == 0 => _ = headers.remove(header::RANGE),
+            _ => _ = headers.insert(header::RANGE, Asked::From(next).header()),
+        }
+        headers.remove(header::IF_RANGE);
+        if let Some(etag) = self.etag.as_ref().filter(|_| headers.contains_key(header::RANGE)) {
+            headers.insert(header::IF_RANGE, etag.clone());
+        }
+        headers
+    }
+
+    /// The rest from `next` on, if `response` is that.
+    fn rest(&self, response: Response<Body>, next: u64) -> Result<Rest, NoRest> {
+        let (parts, body) = response.into_parts();
+        if let (Some(one), Some(other)) = (&self.etag, strong(&parts.headers))
+            && *one != other
+        {
+            return Err(NoRest::Ever(changed("upstream has another version of the content now")));
+        }
+        let (total, skip) = match parts.status {
+            StatusCode::PARTIAL_CONTENT => match Sent::of(&parts.headers) {
+                Some(sent) if sent.bytes.start == next => (sent.total, 0),
+                _ => return Err(NoRest::Yet(changed("upstream sent another part than was asked for"))),
+            },
+            // All had come but the end of it.
+            StatusCode::RANGE_NOT_SATISFIABLE
+                if self.total.is_none()
+                    && parts.headers.get(header::CONTENT_RANGE) == Some(&unsatisfied(next)) =>
+            {
+                return Ok(Rest { body: Body::empty(), skip: 0, end: Some(next) });
+            }
+            // It does not do ranges.
+            StatusCode::OK => (length(&parts.headers), next),
+            _ => return Err(NoRest::Yet(changed("upstream did not send the rest"))),
+        };
+        if let (Some(one), Some(other)) = (self.total, total)
+            && one != other
+        {
+            return Err(NoRest::Ever(changed("upstream content has another size now")));
+        }
+        Ok(Rest { body, skip, end: self.end.or(total) })
+    }
+}
+
+fn changed(message: &'static str) -> BoxError {
+    Error::bad_gateway(message).into()
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn strong(headers: &HeaderMap) -> Option<HeaderValue> {
+    headers.get(header::ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned()
+}
+
+#[cfg(test)]
+mod tests;

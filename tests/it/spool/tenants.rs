@@ -1,0 +1,131 @@
+//! Bytes are stored once, and read only by those who have shown that upstream lets them.
+
+use super::faulty::{Asked, Faulty, Reply};
+use super::reader::Reader;
+use super::{caching_with, published};
+use crate::support::{Proxy, send};
+use http::Method;
+use std::time::Duration;
+use wave_registry::oci::Digest;
+
+/// `alice:a`, `bob:b` and `carol:c` as a client sends them.
+const ALICE: &str = "Basic YWxpY2U6YQ==";
+const BOB: &str = "Basic Ym9iOmI=";
+const CAROL: &str = "Basic Y2Fyb2w6Yw==";
+
+/// Alice and Carol may read `library/app`; Bob has a repository of his own, without the blob.
+fn rule(asked: &Asked) -> Reply {
+    let may = match asked.header("authorization") {
+        ALICE | CAROL => asked.path.contains("/library/app/"),
+        BOB if asked.path.contains("/bob/own/") => {
+            return Reply { status: Some((404, String::new())), ..Reply::default() };
+        }
+        _ => false,
+    };
+    let challenge = "www-authenticate: Basic realm=\"x\"\r\n".to_string();
+    match may {
+        true => Reply { pace: Some((64 * 1024, Duration::from_millis(2))), ..Reply::default() },
+        false => Reply { status: Some((401, challenge)), ..Reply::default() },
+    }
+}
+
+async fn stage(keys: &str) -> (Faulty, Proxy, Digest, bytes::Bytes) {
+    let upstream = Faulty::start(rule).await;
+    let (digest, content) = upstream.noise(2_000_000, 1);
+    let proxy = caching_with(&upstream, "forward-credentials: true", keys, "").await;
+    (upstream, proxy, digest, content)
+}
+
+/// How often upstream was asked by `who` with `method`.
+fn asked(upstream: &Faulty, who: &str, method: &str) -> usize {
+    let is = |asked: &&Asked| asked.header("authorization") == who && asked.method == method;
+    upstream.asked().iter().filter(is).count()
+}
+
+#[tokio::test]
+async fn case_25_a_blob_on_disk_is_not_anybodys() {
+    let (upstream, proxy, digest, content) = stage("").await;
+    let url = |repository: &str| proxy.url(&format!("/v2/{repository}/blobs/{digest}"));
+    let fetched = send(Method::GET, &url("library/app"), &[("authorization", ALICE)], "").await;
+    assert!(fetched.status == 200 && fetched.body == content);
+    published(&proxy, &digest).await;
+
+    let etag = format!("\"{digest}\"");
+    for who in [Some(BOB), None] {
+        let with = |more: Option<(&'static str, String)>| {
+            let who = who.map(|who| ("authorization", who.to_string()));
+            who.into_iter().chain(more).collect::<Vec<_>>()
+        };
+        for (method, headers) in [
+            (Method::GET, with(None)),
+            (Method::HEAD, with(None)),
+            (Method::GET, with(Some(("range", "bytes=0-9".into())))),
+            (Method::GET, with(Some(("range", "bytes=5-".into())))),
+            (Method::GET, with(Some(("if-none-match", etag.clone())))),
+            (Method::HEAD, with(Some(("if-none-match", etag.clone())))),
+        ] {
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+            for name in ["library/app", "up.test/library/app", "short/library/app"] {
+                let answer = send(method.clone(), &url(name), &headers, "").await;
+                assert_eq!(answer.status, 401, "{method} {name} {headers:?}");
+                assert!(!answer.body.windows(16).any(|part| part == &content[..16]));
+            }
+            // The mirror protocol names the registry elsewhere.
+            let mirrored = format!("{}?ns=up.test", url("library/app"));
+            assert_eq!(send(method.clone(), &mirrored, &headers, "").await.status, 401, "{method}");
+        }
+    }
+    // Nor does another repository, in which he may read, let him at it.
+    let own = send(Method::GET, &url("bob/own"), &[("authorization", BOB)], "").await;
+    own.is_error(404, "BLOB_UNKNOWN");
+    let own = send(Method::HEAD, &url("bob/own"), &[("authorization", BOB)], "").await;
+    assert_eq!(own.status, 404);
+    assert_eq!(asked(&upstream, ALICE, "GET"), 1);
+}
+
+#[tokio::test]
+async fn case_25_nor_is_one_that_is_being_fetched() {
+    let (upstream, proxy, digest, content) = stage("").await;
+    let url = proxy.url(&format!("/v2/library/app/blobs/{digest}"));
+    let mut alice = Reader::send(Method::GET, &url, &[("authorization", ALICE)]).await;
+    assert!(alice.until(1, Duration::ZERO).await);
+    for headers in [&[("authorization", BOB)][..], &[("authorization", BOB), ("range", "bytes=0-9")], &[]] {
+        assert_eq!(send(Method::GET, &url, headers, "").await.status, 401, "{headers:?}");
+    }
+    // Whom upstream lets, reads along.
+    let carol = Reader::send(Method::GET, &url, &[("authorization", CAROL)]).await;
+    assert!(carol.all().await.unwrap() == content && alice.all().await.unwrap() == content);
+    assert_eq!([ALICE, CAROL].map(|who| asked(&upstream, who, "GET")), [1, 0]);
+    assert_eq!([ALICE, CAROL].map(|who| asked(&upstream, who, "HEAD")), [0, 1]);
+}
+
+#[tokio::test]
+async fn a_proof_holds_for_its_time() {
+    let (upstream, proxy, digest, content) = stage(", proof-ttl: 400ms").await;
+    let url = proxy.url(&format!("/v2/library/app/blobs/{digest}"));
+    let get = || async {
+        let answer = send(Method::GET, &url, &[("authorization", CAROL)], "").await;
+        assert!(answer.body == content);
+    };
+    get().await;
+    published(&proxy, &digest).await;
+    tokio::time::sleep(Duration::from_millis(450)).await;
+    get().await;
+    get().await;
+    let heads = asked(&upstream, CAROL, "HEAD");
+    assert!((1..=2).contains(&heads), "{heads}");
+    assert_eq!(asked(&upstream, CAROL, "GET"), 1);
+}
+
+#[tokio::test]
+async fn who_is_refused_as_leader_spoils_nothing_for_others() {
+    let (upstream, proxy, digest, content) = stage("").await;
+    let url = proxy.url(&format!("/v2/library/app/blobs/{digest}"));
+    let (bob_headers, alice_headers) = ([("authorization", BOB)], [("authorization", ALICE)]);
+    let bob = send(Method::GET, &url, &bob_headers, "");
+    let alice = send(Method::GET, &url, &alice_headers, "");
+    let (bob, alice) = tokio::join!(bob, alice);
+    assert_eq!(bob.status, 401);
+    assert!(alice.status == 200 && alice.body == content);
+    assert_eq!(asked(&upstream, ALICE, "GET"), 1);
+}
