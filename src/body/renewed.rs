@@ -59,7 +59,9 @@ enum Stage {
 impl Renewed {
     /// `body` has the bytes from `next` on, up to `end` if that is known.
     pub fn new(body: Body, next: u64, end: Option<u64>, renew: impl Renew + 'static) -> Renewed {
-        Renewed { stage: Stage::Streams(body, 0), next, end, renew: Box::new(renew) }
+        // Of an empty content there is no break.
+        let stage = if end == Some(next) { Stage::Over } else { Stage::Streams(body, 0) };
+        Renewed { stage, next, end, renew: Box::new(renew) }
     }
 
     /// The same where nothing has come yet but `broken`.
@@ -268,6 +270,11 @@ mod tests {
     async fn an_unknown_size_ends_where_upstream_does() {
         let (text, asked) = play(part("012", true), None, vec![rest("345", false, 0)]).await;
         assert_eq!((text.as_deref(), &asked[..]), (Ok("012345"), &[3][..]));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_not_asked_for_again() {
+        assert_eq!(play(part("", false), Some(0), vec![]).await, (Ok(String::new()), vec![]));
     }
 
     #[tokio::test]

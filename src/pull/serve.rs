@@ -132,7 +132,10 @@ impl Parts {
                 Some(spool) if spooled::is_spooled(scoped, digest) => {
                     spooled::blob(spool, &self.upstream, scoped, digest).await
                 }
-                _ => stream::blob(&self.upstream, scoped, digest).await,
+                _ => {
+                    let verify = scoped.registry.policy.verify;
+                    stream::blob(&self.upstream, scoped, digest, verify).await
+                }
             },
         }
     }

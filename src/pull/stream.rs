@@ -52,11 +52,12 @@ pub(super) async fn manifest(
     Ok(document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions))
 }
 
-/// A blob as it streams from upstream.
+/// A blob as it streams from upstream; when `verify` says so it is hashed on the way, if it is asked for whole.
 pub(super) async fn blob(
     upstream: &Upstream,
     scoped: &Scoped,
     digest: &Digest,
+    verify: Verify,
 ) -> Result<Response<Body>, Error> {
     let conditions = &scoped.pull.conditions;
     let etag = headers::etag_value(digest);
@@ -89,8 +90,12 @@ pub(super) async fn blob(
         return Ok(Response::from_parts(parts, Body::empty()));
     }
     let size = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let verify = verify == Verify::Always && parts.status == StatusCode::OK;
+    if verify && size == Some(0) && digest.matches(&[]) == Some(false) {
+        // There is nothing that could be held back.
+        return Err(Error::bad_gateway("upstream sent a blob without content that should have some"));
+    }
     let body = resumed(upstream.clone(), request, &parts, body, PATIENCE);
-    let verify = scoped.registry.policy.verify == Verify::Always && parts.status == StatusCode::OK;
     let body = if verify { body.expecting(Expect { digest: *digest, size }) } else { body };
     let mut response = Response::new(body);
     *response.status_mut() = parts.status;

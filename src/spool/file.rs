@@ -59,6 +59,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.published
             && let Err(error) = fs::remove_file(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(%error, "a blob that was not finished could not be removed");
         }

@@ -62,6 +62,11 @@ impl Fill {
         self.state.borrow().loss().is_some()
     }
 
+    /// Is all of it there, and right?
+    pub(super) fn is_verified(&self) -> bool {
+        self.state.borrow().is_verified()
+    }
+
     /// The size, once it is known.
     pub(super) fn total(&self) -> Option<u64> {
         self.state.borrow().total()

@@ -26,6 +26,8 @@ pub(super) struct House {
     pub(super) tries: u32,
     /// How long upstream may be silent.
     pub(super) idle: Duration,
+    /// Of reads from disk at the same time.
+    pub(super) reads: Arc<Semaphore>,
     /// Of one look at a blob that may be wrong.
     pub(super) doubts: Arc<Semaphore>,
     pub(super) policy: Policy,
@@ -42,6 +44,8 @@ pub(super) struct House {
 
 /// How long a disk that refused is not tried again.
 const REST: Duration = Duration::from_secs(10);
+/// Reads from disk at the same time: each has a thread while it lasts, and more would not make a disk faster.
+const READS: usize = 32;
 /// Digests in quarantine.
 const QUARANTINED: u64 = 10_000;
 /// How long a fill can still be joined when it is published: who has looked for its blob before comes to it now.
@@ -65,6 +69,7 @@ impl House {
             proofs: Proofs::new(config.max_proofs, config.proof_ttl),
             tries: upstream.attempts,
             idle: upstream.idle_timeout,
+            reads: Arc::new(Semaphore::new(READS)),
             doubts: Arc::new(Semaphore::new(1)),
             policy: Policy { finish: config.finish_fill },
             scrub_rate: config.scrub_rate,

@@ -20,10 +20,11 @@ use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// Bytes of one frame: a reader holds no more, however slow he is.
-const PIECE: u64 = 64 * 1024;
+const PIECE: u64 = 32 * 1024;
 /// Tries without progress to get the rest from upstream.
 const TRIES: u32 = 2;
 
@@ -46,7 +47,7 @@ pub struct Spare {
     pub owner: Owner,
     /// The blob.
     pub digest: Digest,
-    /// Does what comes from upstream have to be verified here?
+    /// Is what cannot be verified here any more to break off?
     pub verify: bool,
 }
 
@@ -58,10 +59,12 @@ pub struct Reader {
     end: Option<u64>,
     /// Size of the blob, once that is known.
     total: Option<u64>,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+    reading: Option<Reading>,
     spare: Spare,
     spool: Spool,
 }
+
+type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
 /// From where.
 enum Source {
@@ -148,16 +151,16 @@ impl Reader {
     /// Goes on from upstream.
     fn fall_back(&mut self) -> Result<(), BoxError> {
         let broken = || Broken::new(Cause::File, "a blob cannot be read from disk");
+        // What was read cannot be hashed again together with the rest.
         let whole = self.at == 0 && (self.end.is_none() || self.end == self.total);
         if self.spare.verify && !whole {
-            // What was read cannot be hashed again together with the rest.
             return Err(broken().into());
         }
         counter!(names::BLOBS_FALLBACKS).increment(1);
         let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
         let from = (self.at, self.end, self.total);
         let body = rest(upstream, fetch, broken().into(), from, TRIES);
-        let body = match self.spare.verify {
+        let body = match whole {
             true => body.expecting(Expect { digest: self.spare.digest, size: self.total }),
             false => body,
         };
@@ -175,13 +178,18 @@ impl Reader {
     }
 }
 
-/// Reads the beginning of `part` where waiting for the disk holds nobody up.
-fn read(part: Part) -> JoinHandle<io::Result<Bytes>> {
-    tokio::task::spawn_blocking(move || {
-        let Part { file, bytes } = part;
-        let length = PIECE.min(bytes.end - bytes.start) as usize;
-        let mut chunk = vec![0; length];
-        file.read_exact_at(&mut chunk, bytes.start).map(|()| Bytes::from(chunk))
+/// Reads the beginning of `part` where waiting for the disk holds nobody up, and so many at once as `reads` has room for.
+fn read(part: Part, reads: Arc<Semaphore>) -> Reading {
+    let Part { file, bytes } = part;
+    let length = PIECE.min(bytes.end - bytes.start) as usize;
+    Box::pin(async move {
+        let permit = reads.acquire_owned().await.map_err(io::Error::other)?;
+        let read = move || {
+            let _permit = permit;
+            let mut chunk = vec![0; length];
+            file.read_exact_at(&mut chunk, bytes.start).map(|()| Bytes::from(chunk))
+        };
+        spawn_blocking(read).await.map_err(io::Error::other).flatten()
     })
 }
 
@@ -203,9 +211,9 @@ impl HttpBody for Reader {
                 return Poll::Ready(frame);
             }
             if let Some(reading) = &mut this.reading {
-                let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other);
+                let read = ready!(reading.as_mut().poll(cx));
                 this.reading = None;
-                match read.flatten() {
+                match read {
                     Ok(bytes) => {
                         this.taken(bytes.len() as u64);
                         return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -215,7 +223,7 @@ impl HttpBody for Reader {
                 continue;
             }
             match ready!(this.poll_part(cx))? {
-                Some(part) => this.reading = Some(read(part)),
+                Some(part) => this.reading = Some(read(part, this.spool.reads())),
                 None if matches!(this.source, Source::Upstream(_)) => {}
                 None => return Poll::Ready(None),
             }

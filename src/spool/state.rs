@@ -146,6 +146,11 @@ impl State {
         self.stage != Stage::Asked
     }
 
+    /// Is all of it there, and right?
+    pub fn is_verified(&self) -> bool {
+        self.stage == Stage::Verified
+    }
+
     /// The size, once it is known.
     pub fn total(&self) -> Option<u64> {
         self.total

@@ -7,6 +7,7 @@ use super::proof::{Owner, Proofs};
 use super::readers::{Reader, Spare};
 use super::scrub::{is_right, scrub};
 use super::seat::Seat;
+use super::state::Loss;
 use crate::body::Body;
 use crate::config;
 use crate::error::Error;
@@ -19,6 +20,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 /// Blobs on disk and on their way there. A clone is the same one.
@@ -90,8 +92,7 @@ impl Spool {
     pub fn refusal(&self, registry: &Host, digest: &Digest) -> Option<Error> {
         let left = self.0.quarantined(registry, digest)?;
         counter!(names::BLOBS_QUARANTINED).increment(1);
-        let error = Error::bad_gateway("upstream sent this blob with a wrong size or digest a moment ago");
-        Some(error.with_retry_after(left))
+        Some(wrong().with_retry_after(left))
     }
 
     /// Is the blob on its way? And of which size, if that is known?
@@ -120,6 +121,10 @@ impl Spool {
     pub fn forget(&self, digest: Digest) {
         counter!(names::BLOBS_CORRUPT).increment(1);
         tracing::warn!("a blob on disk is corrupt, and is removed");
+        // A fill that has just been published has the same file.
+        if let Some(fill) = self.0.fills().get(&digest).filter(|fill| fill.is_verified()) {
+            fill.lose(Loss::Disk);
+        }
         let disk = self.0.disk.clone();
         spawn_blocking(move || match disk.remove(&digest) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -141,6 +146,10 @@ impl Spool {
             }
             drop(permit);
         });
+    }
+
+    pub(super) fn reads(&self) -> Arc<Semaphore> {
+        self.0.reads.clone()
     }
 
     pub(super) fn disk(&self) -> &Arc<Disk> {
@@ -171,13 +180,22 @@ impl Place {
         self.seat.owner()
     }
 
-    /// Waits for upstream's answer: the size, if it told it. `Err` has its refusal, if there was one.
+    /// Waits for upstream's answer: the size, if it told it. `Err` has what is wrong with the answer, if that is why
+    /// there is none.
     pub async fn answered(&mut self) -> Result<Option<u64>, Option<Error>> {
-        self.seat.answered().await.map_err(|(_, refusal)| refusal)
+        let lost = |(loss, refusal): (Loss, Option<Error>)| match loss {
+            Loss::Wrong => Some(wrong()),
+            _ => refusal,
+        };
+        self.seat.answered().await.map_err(lost)
     }
 
     /// The bytes in `range` as a body, or all when the size is not known.
     pub fn read(self, range: Option<Range<u64>>, spare: Spare) -> Body {
         Body::local(Reader::along(self.spool, self.seat, range, spare))
     }
+}
+
+fn wrong() -> Error {
+    Error::bad_gateway("upstream sent this blob with a wrong size or digest a moment ago")
 }

@@ -123,6 +123,7 @@ async fn two_hundred_readers_at_once_take_little_memory() {
     }
     assert_eq!(upstream.count("GET"), 1);
     let peak = wave.peak();
+    println!("200 readers: VmHWM {} KiB", peak / 1024);
     assert!(peak < 64 << 20, "{} KiB", peak / 1024);
 }
 

@@ -74,8 +74,10 @@ async fn read(url: &str, content: &Bytes, mut dice: Dice) -> bool {
 async fn no_wrong_byte_is_delivered_as_complete() {
     let count: u64 = std::env::var("WAVE_SPOOL_BLOBS").map_or(1500, |text| text.parse().unwrap());
     let upstream = Faulty::start(fault).await;
+    // A part is verified only where it comes with the rest, so none may pass by the fills; a whole may.
     let limits = "  upstream: { idle-timeout: 100ms, attempts: 3, retry-delay: 1ms }\n";
-    let proxy = caching_with(&upstream, "", ", quarantine: 20ms, scrub-rate: 0", limits).await;
+    let proxy =
+        caching_with(&upstream, "", ", quarantine: 20ms, scrub-rate: 0, max-fills: 1000", limits).await;
     let permits = Arc::new(Semaphore::new(24));
     let mut blobs = tokio::task::JoinSet::new();
     for number in 0..count {

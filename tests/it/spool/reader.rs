@@ -65,8 +65,9 @@ impl Reader {
         true
     }
 
-    /// All of it, or `None` when it broke off.
+    /// All of it, or `None` when it broke off or is an error.
     pub async fn all(mut self) -> Option<Vec<u8>> {
-        self.until(usize::MAX, Duration::ZERO).await.then_some(self.content)
+        let whole = self.until(usize::MAX, Duration::ZERO).await && self.status.is_success();
+        whole.then_some(self.content)
     }
 }

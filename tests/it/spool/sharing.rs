@@ -233,7 +233,8 @@ async fn more_fills_than_are_allowed_pass_through() {
     let proxy = caching(&upstream, ", max-fills: 1").await;
     let _held = Reader::get(&url(&proxy, &one)).await;
     let mut passing = Reader::get(&url(&proxy, &two)).await;
-    assert!(passing.until(100_000, Duration::ZERO).await);
-    assert!(passing.content == content[..100_000]);
+    // The newest piece is held back.
+    assert!(passing.until(50_000, Duration::ZERO).await);
+    assert!(passing.content == content[..passing.content.len()]);
     assert_eq!(super::filling(&super::cache(&proxy)), 1);
 }
