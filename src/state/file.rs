@@ -1,6 +1,7 @@
 //! The state as the rest of the program sees it.
 
-use super::record::{Key, millis};
+use super::filter::Filter;
+use super::record::{Key, millis, place};
 use super::store::{Opener, Store};
 use super::writer::{Change, Gauges, Order, QUEUE, Writer, unavailable};
 use super::{OpenError, Root, digests, open, tables};
@@ -32,6 +33,8 @@ struct Shared {
     writer: Option<JoinHandle<()>>,
     grants: std::sync::Mutex<Vec<(Key, Grant)>>,
     access_key: AccessKey,
+    /// The places of all roots.
+    places: Filter,
     failing: Arc<AtomicBool>,
 }
 
@@ -45,9 +48,11 @@ impl State {
     /// Opens the database and starts the writer over it.
     pub(super) fn start(opener: Opener, dir: &Path, limits: &config::Cache) -> Result<State, OpenError> {
         let store = Arc::new(Store::new(opener)?);
+        let places = Filter::new();
         let (grants, access_key) = store
             .with(|database| {
                 let read = database.begin_read()?;
+                tables::places(&read, |place| places.add(place))?;
                 Ok((tables::grants(&read)?, tables::access_key(&read)?))
             })
             .map_err(|error: redb::Error| OpenError::corrupt(dir, error.to_string()))?;
@@ -67,7 +72,7 @@ impl State {
         let thread = thread.spawn(move || writer.run()).map_err(|error| OpenError::io(dir, error))?;
         let grants = std::sync::Mutex::new(grants);
         let (orders, writer) = (Some(sender), Some(thread));
-        Ok(State(Arc::new(Shared { store, orders, writer, grants, access_key, failing })))
+        Ok(State(Arc::new(Shared { store, orders, writer, grants, access_key, places, failing })))
     }
 
     /// Tells whether the last change was written, without holding the file. After one that was not, sweeps try.
@@ -127,6 +132,9 @@ impl State {
         if digests.is_empty() {
             return Ok(());
         }
+        for digest in &digests {
+            self.0.places.add(&place(&root.access, &root.registry, &root.repository, digest));
+        }
         self.order(Change::PutRoot { root: Box::new(root), recipe, digests, now: millis(now) }).await
     }
 
@@ -138,6 +146,9 @@ impl State {
         repository: &Repository,
         digest: Digest,
     ) -> Result<Option<(Root, Arc<Recipe>)>, Error> {
+        if !self.0.places.has(&place(access, registry, repository, &digest)) {
+            return Ok(None);
+        }
         let store = self.0.store.clone();
         let (access, registry, repository) = (access.clone(), registry.clone(), repository.clone());
         let lookup = move || {

@@ -4,6 +4,7 @@
 //! only when a restarted process would know it too. The file belongs to one process at a time.
 
 mod file;
+mod filter;
 mod layer;
 mod open;
 mod record;

@@ -206,6 +206,14 @@ pub(super) fn root(
     Ok(Some((record.root(&recipe), Arc::new(recipe))))
 }
 
+/// Calls `each` for every place.
+pub(super) fn places(read: &ReadTransaction, mut each: impl FnMut(&Key)) -> Result<()> {
+    for row in read.open_table(PLACES)?.iter()? {
+        each(row?.0.value());
+    }
+    Ok(())
+}
+
 /// All grants. Equal recipes are shared.
 pub(super) fn grants(read: &ReadTransaction) -> Result<Vec<(Key, Grant)>> {
     let mut recipes: HashMap<Key, Arc<Recipe>> = HashMap::new();
