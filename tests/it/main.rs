@@ -5,6 +5,7 @@
 mod corpus;
 mod discovery;
 mod errors;
+mod faults;
 mod layers;
 mod metrics;
 mod process;
