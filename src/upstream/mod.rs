@@ -1,7 +1,7 @@
 //! Everything towards other registries.
 //!
-//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`,
-//! `connect`. [`guard`] says what may be dialled, [`fault`] what a failure is called.
+//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`
+//! (for blobs with `exchange`, `driven` and `idle`), `connect`, `wire`. [`guard`] says what may be dialled, [`fault`] what a failure is called.
 
 mod ahead;
 pub mod auth;

@@ -16,15 +16,14 @@ use crate::body::Body;
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use moving::Moving;
-use rustix::net::{SendFlags, send};
+use moving::{Moving, copy};
 use sentinel::Sentinel;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What is being moved over one connection. Its service and its I/O, which run in one task, share it.
@@ -123,20 +122,12 @@ impl Spliced {
         more: bool,
     ) -> Poll<io::Result<usize>> {
         self.slot.lock().may_write()?;
-        if !more {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        }
         // With the head alone in its hands the kernel would send it at once, in a segment of its own.
-        let head = slices.first().map_or(&[][..], |slice| slice);
-        loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                Ok(send(&self.stream, head, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-            });
-            match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
+        match slices.iter().find(|slice| !slice.is_empty()).filter(|_| more) {
+            Some(head) => {
+                copy(cx, &self.stream, head, true).map_or_else(Poll::from, |sent| Poll::Ready(Ok(sent)))
             }
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
         }
     }
 }
@@ -166,14 +157,11 @@ impl AsyncWrite for Spliced {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let mut filled = slices.iter().skip_while(|slice| slice.is_empty()).peekable();
-        if let Some(first) = filled.peek()
-            && sentinel::is_in(first)
-        {
-            return this.poll_move(cx, first.len());
-        }
         match slices.iter().position(|slice| sentinel::is_in(slice)) {
-            Some(before) => this.poll_real(cx, &slices[..before], true),
+            Some(at) if slices[..at].iter().all(|slice| slice.is_empty()) => {
+                this.poll_move(cx, slices[at].len())
+            }
+            Some(at) => this.poll_real(cx, &slices[..at], true),
             None => this.poll_real(cx, slices, false),
         }
     }
