@@ -34,6 +34,8 @@ pub(super) struct Slot(Arc<Mutex<Load>>);
 struct Load {
     /// In the order of their responses. hyper may ask for the next response while the last bytes of this one wait.
     queue: VecDeque<Moving>,
+    /// Sentinel bytes that hyper has and has not written.
+    promised: u64,
     /// Something was written in another order than it was promised; nothing more may be.
     confused: bool,
 }
@@ -72,6 +74,11 @@ impl Slot {
         })
     }
 
+    /// hyper is given `count` bytes of a sentinel.
+    fn promise(&self, count: usize) {
+        self.lock().promised += count as u64;
+    }
+
     /// hyper has let go of the sentinel. Whatever is left of the content will not be asked for any more.
     fn unload(&self) {
         self.lock().confused = true;
@@ -91,10 +98,12 @@ impl Load {
         }
     }
 
-    /// May real bytes be written? Not between those of one content.
-    fn may_write(&self) -> io::Result<()> {
+    /// May real bytes be written, behind which the sentinel comes or not? Not between those of one content. And when
+    /// hyper has sentinel bytes and shows none, it has copied them: those would be zeros.
+    fn may_write(&self, before_sentinel: bool) -> io::Result<()> {
         let between = self.queue.front().is_some_and(Moving::has_begun);
-        if self.confused || between { Err(confused()) } else { Ok(()) }
+        let copied = self.promised > 0 && !before_sentinel;
+        if self.confused || between || copied { Err(confused()) } else { Ok(()) }
     }
 }
 
@@ -107,11 +116,12 @@ impl Spliced {
     fn poll_move(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         let mut load = self.slot.lock();
         let moving = load.next()?;
-        let moved = ready!(moving.poll_move(cx, &self.stream, most));
+        let moved = ready!(moving.poll_move(cx, &self.stream, most))?;
         if moving.is_done() {
             load.queue.pop_front();
         }
-        Poll::Ready(moved)
+        load.promised = load.promised.checked_sub(moved as u64).ok_or_else(confused)?;
+        Poll::Ready(Ok(moved))
     }
 
     /// Real bytes: heads, and bodies that are not moved.
@@ -121,7 +131,7 @@ impl Spliced {
         slices: &[IoSlice<'_>],
         more: bool,
     ) -> Poll<io::Result<usize>> {
-        self.slot.lock().may_write()?;
+        self.slot.lock().may_write(more)?;
         // With the head alone in its hands the kernel would send it at once, in a segment of its own.
         match slices.iter().find(|slice| !slice.is_empty()).filter(|_| more) {
             Some(head) => {
