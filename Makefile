@@ -55,7 +55,7 @@ soak:
 	$(MAKE) all build
 	WAVE_SOAK=200 WAVE_BINARY=$(abspath $(WAVE)) cargo test --locked --test e2e soak
 
-# What rewriting and packing cost beside others, and whether that meets the goals.
+# What rewriting, packing and serving blobs cost beside others, and whether that meets the goals.
 bench:
 	sh tests/install.sh benches
 	cargo bench --locked --bench rewrite --bench pack --bench blob

@@ -1,4 +1,4 @@
-//! What blobs and cached documents cost, beside the proxies people run today: nginx, haproxy and docker-registry from
+//! What blobs cost, beside the proxies people run today: nginx, haproxy and docker-registry from
 //! Debian, in the same run.
 //!
 //! `cargo bench --bench blob` runs every scenario; `cargo bench --bench blob -- p64 k16` those that are named. Two cores:
@@ -23,7 +23,7 @@ use scenarios::SCENARIOS;
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let rounds = std::env::var("WAVE_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    process::need(&["nginx", "haproxy", "docker-registry", "taskset", "wrk", "h2load"]);
+    process::need(&["nginx", "haproxy", "docker-registry", "taskset"]);
     process::pin_to_first_core();
     let rig = peers::Rig::new();
     let mut table = table::Table::default();

@@ -3,7 +3,6 @@
 use super::client::{pull, stall};
 use super::measure::{Figures, cpu, memory};
 use super::peers::{BLOBS, Legs, Peer, Rig};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// One measurement.
@@ -22,15 +21,8 @@ enum Work {
     Pull(char, usize, usize),
     /// So many clients that read nothing.
     Stall(usize),
-    /// Requests for the smallest blob, as the tool named here sends them.
-    Requests(Tool),
     /// Nothing but the start.
     Start,
-}
-
-enum Tool {
-    Wrk,
-    H2load,
 }
 
 use Peer::{Haproxy, NginxDefault, NginxOff, NginxStatic, NginxTuned, Registry, Wave};
@@ -92,27 +84,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         PLAIN,
         Work::Start,
     ),
-    scenario(
-        "h1",
-        "a cached document, HTTP/1.1, 64 connections",
-        &[NginxStatic, Wave],
-        PLAIN,
-        Work::Requests(Tool::Wrk),
-    ),
-    scenario(
-        "h1tls",
-        "a cached document, HTTP/1.1 over TLS",
-        &[NginxStatic, Wave],
-        DOWN,
-        Work::Requests(Tool::Wrk),
-    ),
-    scenario(
-        "h2tls",
-        "a cached document, HTTP/2 over TLS",
-        &[NginxStatic, Wave],
-        DOWN,
-        Work::Requests(Tool::H2load),
-    ),
 ];
 
 /// Runs one server through one scenario.
@@ -145,11 +116,6 @@ pub(crate) fn run(rig: &Rig, scenario: &Scenario, peer: Peer) -> Figures {
             std::thread::sleep(Duration::from_secs(3));
             drop(held);
         }
-        Work::Requests(ref tool) => {
-            figures.requests = true;
-            let scheme = if scenario.legs.client { "https" } else { "http" };
-            figures.work = requests(tool, &format!("{scheme}://localhost:{}{}", target.port, target.path));
-        }
         Work::Start => {
             std::thread::sleep(Duration::from_millis(500));
             figures.start = start;
@@ -159,26 +125,4 @@ pub(crate) fn run(rig: &Rig, scenario: &Scenario, peer: Peer) -> Figures {
     figures.cpu = (cpu(&server) - before).as_secs_f64();
     figures.memory = memory(&server, "VmHWM");
     figures
-}
-
-/// Sends requests for a few seconds; how many were answered.
-fn requests(tool: &Tool, url: &str) -> f64 {
-    let mut command = match tool {
-        Tool::Wrk => Command::new("wrk"),
-        Tool::H2load => Command::new("h2load"),
-    };
-    match tool {
-        Tool::Wrk => command.args(["-t1", "-c64", "-d5s", url]),
-        Tool::H2load => command.args(["-t1", "-c64", "-m8", "-n200000", url]),
-    };
-    let output = command.output().expect("the tool runs");
-    let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find(|line| line.contains("requests in") || line.contains("succeeded"));
-    let line = line.unwrap_or_else(|| panic!("{text}"));
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let count = match tool {
-        Tool::Wrk => words.first().copied(),
-        Tool::H2load => words.iter().position(|word| word.starts_with("succeeded")).map(|at| words[at - 1]),
-    };
-    count.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{text}"))
 }

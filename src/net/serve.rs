@@ -26,7 +26,8 @@ use tower::ServiceExt as _;
 
 /// Bytes of a request head; more is 431. A head has at most 100 headers, which is hyper's default and costs
 /// nothing. It is also how much of a response may wait for the socket before no further frame is asked for: below
-/// one read from upstream, so that a stream whose client is slow holds one frame here and not two.
+/// one read from upstream while there are fewer streams than a thousand, so that one whose client is slow holds one
+/// frame here and not two.
 const HEAD: usize = 32 * 1024;
 const STREAMS: u32 = 128;
 const HEADER_LIST: u32 = 16 * 1024;

@@ -23,8 +23,8 @@ pub enum Challenge {
 
 impl Challenge {
     /// The challenges of one `WWW-Authenticate` value that we can answer, in their order; a header line may hold
-    /// several. Schemes other than Basic and Bearer, a Bearer without a realm, and what follows a quoted string
-    /// that does not end are left out.
+    /// several. Schemes other than Basic and Bearer, a Bearer whose realm is missing or cannot be seen, and what follows
+    /// a quoted string that does not end are left out.
     pub fn parse(value: &str) -> Vec<Challenge> {
         let mut rest = Scanner(value);
         let mut found = Vec::new();
@@ -44,7 +44,7 @@ impl Challenge {
             return Some(Challenge::Basic { realm: find("realm").unwrap_or_default() });
         }
         if scheme.eq_ignore_ascii_case("bearer") {
-            let realm = find("realm").filter(|realm| !realm.is_empty())?;
+            let realm = find("realm").filter(|realm| !realm.chars().all(char::is_control))?;
             return Some(Challenge::Bearer { realm, service: find("service"), scope: find("scope") });
         }
         None
@@ -197,6 +197,8 @@ mod tests {
         );
         check("Basic", &[basic("")]);
         check(r#"Bearer service="x""#, &[]);
+        check("Bearer realm=\"\"", &[]);
+        check("Bearer realm=\u{1}", &[]);
         check(r#"Bearer realm="https://a"#, &[]);
         check(r#"Bearer realm="\"#, &[]);
         check("= , \" =", &[]);

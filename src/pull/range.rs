@@ -59,6 +59,21 @@ impl Asked {
         HeaderValue::try_from(text).expect("digits are ASCII")
     }
 
+    /// Do the headers of a 206 say that its content is this one part, or as much of it as the server sends at a time?
+    /// Without `Content-Range` it holds several parts, each behind a head of its own (RFC 9110, 15.3.7.2), or nobody
+    /// knows what.
+    pub fn is_answered_by(self, fields: &HeaderMap) -> bool {
+        let Some(Sent { bytes, total }) = Sent::of(fields) else { return false };
+        let length = bytes.end - bytes.start;
+        let declared = fields.get(header::CONTENT_LENGTH).map(|value| value.to_str().ok().and_then(number));
+        let asked = match self {
+            Asked::From(from) => bytes.start == from,
+            Asked::Between(from, to) => bytes.start == from && bytes.end <= to.saturating_add(1),
+            Asked::Last(most) => length <= most && total.is_none_or(|total| bytes.end == total),
+        };
+        asked && declared.is_none_or(|declared| declared == Some(length))
+    }
+
     /// What it means for a content of `total` bytes.
     fn of(self, total: u64) -> Spans {
         let bytes = match self {
@@ -128,12 +143,6 @@ impl Sent {
     }
 }
 
-/// Do the headers of a 206 say which one part its content is? Without that it holds several, each behind a head of
-/// its own (RFC 9110, 15.3.7.2), or nobody knows what.
-pub fn is_one_part(fields: &HeaderMap) -> bool {
-    Sent::of(fields).is_some()
-}
-
 /// `Content-Range` of a 416.
 pub fn unsatisfied(total: u64) -> HeaderValue {
     HeaderValue::try_from(format!("bytes */{total}")).expect("digits are ASCII")
@@ -194,21 +203,44 @@ mod tests {
     }
 
     #[test]
-    fn one_part_says_where_it_is_from() {
-        let one = |values: &[&'static str]| {
-            let named = |value: &&'static str| (header::CONTENT_RANGE, HeaderValue::from_static(value));
-            is_one_part(&values.iter().map(named).collect())
+    fn a_part_is_the_one_that_was_asked_for() {
+        let answers = |asked: Asked, fields: &[(header::HeaderName, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in fields {
+                map.append(name, HeaderValue::from_static(value));
+            }
+            asked.is_answered_by(&map)
         };
-        assert!(one(&["bytes 0-1/10"]) && one(&["bytes 0-1/*"]) && one(&["bytes 9-9/10"]));
-        for none in [
-            &[][..],
-            &["bytes 0-1/10", "bytes 0-1/10"],
-            &["bytes */10"],
-            &["bytes 2-1/10"],
-            &["bytes 0-10/10"],
-            &["x"],
+        let range = |value| (header::CONTENT_RANGE, value);
+        let length = |value| (header::CONTENT_LENGTH, value);
+        for (asked, fields) in [
+            (Asked::Between(0, 1), &[range("bytes 0-1/10")][..]),
+            (Asked::Between(0, 1), &[range("bytes 0-1/*"), length("2")]),
+            (Asked::Between(8, 20), &[range("bytes 8-9/10"), length("2")]),
+            (Asked::Between(2, 8), &[range("bytes 2-5/10"), length("4")]),
+            (Asked::From(9), &[range("bytes 9-9/10")]),
+            (Asked::Last(2), &[range("bytes 8-9/10")]),
+            (Asked::Last(20), &[range("bytes 0-9/10")]),
+            (Asked::Last(2), &[range("bytes 8-9/*")]),
         ] {
-            assert!(!one(none), "{none:?}");
+            assert!(answers(asked, fields), "{asked:?} {fields:?}");
+        }
+        for (asked, fields) in [
+            (Asked::Between(0, 1), &[][..]),
+            (Asked::Between(0, 1), &[range("bytes 0-1/10"), range("bytes 0-1/10")]),
+            (Asked::From(0), &[range("bytes */10")]),
+            (Asked::From(2), &[range("bytes 2-1/10")]),
+            (Asked::From(0), &[range("bytes 0-10/10")]),
+            (Asked::From(0), &[range("x")]),
+            (Asked::From(0), &[range("bytes 1-9/10")]),
+            (Asked::Between(2, 3), &[range("bytes 1-3/10")]),
+            (Asked::Between(2, 3), &[range("bytes 2-4/10")]),
+            (Asked::Between(2, 3), &[range("bytes 2-3/10"), length("3")]),
+            (Asked::Between(2, 3), &[range("bytes 2-3/10"), length("x")]),
+            (Asked::Last(2), &[range("bytes 7-9/10")]),
+            (Asked::Last(2), &[range("bytes 0-1/10")]),
+        ] {
+            assert!(!answers(asked, fields), "{asked:?} {fields:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is not ours: manifests and blobs as upstream has them.
 
 use super::head::{self, head};
-use super::range::{Asked, is_one_part};
+use super::range::Asked;
 use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
 use super::{Conditions, Fetch, Scoped, Verb, What, media};
 use crate::body::{Body, Expect, bounded};
@@ -78,7 +78,9 @@ pub(super) async fn blob(
     let request = Fetch { redirects, ..fetch(scoped, What::Blob(*digest), Verb::Get, forwarded) };
     let response = upstream.clone().oneshot(request.clone()).await?;
     let (parts, body) = response.into_parts();
-    if parts.status == StatusCode::PARTIAL_CONTENT && !(asked.is_some() && is_one_part(&parts.headers)) {
+    if parts.status == StatusCode::PARTIAL_CONTENT
+        && !asked.is_some_and(|asked| asked.is_answered_by(&parts.headers))
+    {
         return Err(Error::bad_gateway("upstream sent other parts of a blob than were asked for"));
     }
     if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {

@@ -4,7 +4,7 @@
 //! stepping from member to member. No value is looked into that nobody asks for, and none is decoded.
 
 use super::refusal::Refusal;
-use super::scan::{Node, scan};
+use super::scan::{Node, Nodes, scan};
 pub use super::wanted::Wanted;
 use super::{steps, visit};
 use std::borrow::Cow;
@@ -21,7 +21,7 @@ pub struct Doc<'a> {
 #[derive(Clone, Debug)]
 enum Finder {
     /// By where the validating pass saw them.
-    Scan(Vec<Node>),
+    Scan(Nodes),
     /// By a visitor of `serde_json`, which reads every object again: what the pass is compared with.
     Visit,
 }

@@ -8,6 +8,8 @@
 use super::DEPTH_LIMIT;
 use super::refusal::Refusal;
 use super::steps;
+use std::cell::Cell;
+use std::ops::Deref;
 
 /// Where one value lies; offsets are bytes of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,35 @@ pub(super) struct Node {
     pub next: u32,
 }
 
+/// The nodes of one document. The last ones that a thread is done with are kept for its next document: to give such a
+/// table back and ask for it again costs more than to fill it, as the system clears the memory.
+#[derive(Clone, Debug)]
+pub(super) struct Nodes(Vec<Node>);
+
+/// Most nodes that a thread keeps: 400 KiB.
+const KEPT: usize = 1 << 14;
+
+thread_local! {
+    static SPARE: Cell<Vec<Node>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        if self.0.capacity() <= KEPT {
+            // Another thread-local value that holds a document may be dropped after the table.
+            let _ = SPARE.try_with(|spare| spare.set(std::mem::take(&mut self.0)));
+        }
+    }
+}
+
+impl Deref for Nodes {
+    type Target = [Node];
+
+    fn deref(&self) -> &[Node] {
+        &self.0
+    }
+}
+
 /// A member's name, or none.
 #[derive(Clone, Copy)]
 struct Name {
@@ -35,10 +66,16 @@ const NO_NAME: Name = Name { span: (0, 0), odd: false };
 
 /// Notes every value of `text` in the order of the document, the whole first; the nodes of an object's members or of
 /// an array's items follow their container. `text` is shorter than 4 GiB.
-pub(super) fn scan(text: &str) -> Result<Vec<Node>, Refusal> {
-    let bytes = text.as_bytes();
+pub(super) fn scan(text: &str) -> Result<Nodes, Refusal> {
+    let mut nodes = Nodes(SPARE.take());
+    nodes.0.clear();
     // A guess: descriptors and history entries have a value for every thirty to sixty bytes.
-    let mut nodes: Vec<Node> = Vec::with_capacity(text.len() / 32 + 8);
+    nodes.0.reserve(text.len() / 32 + 8);
+    note(text.as_bytes(), &mut nodes.0)?;
+    Ok(nodes)
+}
+
+fn note(bytes: &[u8], nodes: &mut Vec<Node>) -> Result<(), Refusal> {
     // The nodes of the containers that the pass is in, outermost first, and which of them are objects: a bit each, the
     // innermost lowest.
     let mut open = [0; DEPTH_LIMIT];
@@ -91,7 +128,7 @@ pub(super) fn scan(text: &str) -> Result<Vec<Node>, Refusal> {
             (node.value.1, node.next) = (at as u32, behind);
         }
         if depth == 0 {
-            return if space(bytes, at) == bytes.len() { Ok(nodes) } else { Err(SYNTAX) };
+            return if space(bytes, at) == bytes.len() { Ok(()) } else { Err(SYNTAX) };
         }
     }
 }

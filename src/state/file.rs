@@ -146,16 +146,12 @@ impl State {
         repository: &Repository,
         digest: Digest,
     ) -> Result<Option<(Root, Arc<Recipe>)>, Error> {
-        if !self.0.places.has(&place(access, registry, repository, &digest)) {
+        let place = place(access, registry, repository, &digest);
+        if !self.0.places.has(&place) {
             return Ok(None);
         }
         let store = self.0.store.clone();
-        let (access, registry, repository) = (access.clone(), registry.clone(), repository.clone());
-        let lookup = move || {
-            store.with(|database| {
-                tables::root(&database.begin_read()?, &access, &registry, &repository, &digest)
-            })
-        };
+        let lookup = move || store.with(|database| tables::root(&database.begin_read()?, &place));
         match tokio::task::spawn_blocking(lookup).await {
             Ok(found) => found.map_err(|error| unavailable().with_source(error)),
             Err(error) => Err(unavailable().with_source(error)),

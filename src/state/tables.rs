@@ -2,10 +2,10 @@
 //! blocking tasks only.
 
 use super::Root;
-use super::record::{GrantRecord, Key, RootRecord, hash, place};
-use crate::auth::{AccessId, AccessKey};
+use super::record::{GrantRecord, Key, RootRecord, hash};
+use crate::auth::AccessKey;
 use crate::grant::{Grant, Recipe, Source};
-use crate::oci::{Digest, Host, Repository};
+use crate::oci::Digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use redb::{
@@ -188,16 +188,9 @@ pub(super) fn trim_recipes(write: &WriteTransaction) -> Result<u64> {
     Ok(before - recipes.len()?)
 }
 
-/// The root a served digest came from.
-pub(super) fn root(
-    read: &ReadTransaction,
-    access: &AccessId,
-    registry: &Host,
-    repository: &Repository,
-    digest: &Digest,
-) -> Result<Option<(Root, Arc<Recipe>)>> {
-    let place = place(access, registry, repository, digest);
-    let Some(key) = read.open_table(PLACES)?.get(&place)?.map(|key| *key.value()) else { return Ok(None) };
+/// The root that the digest at `place` came from.
+pub(super) fn root(read: &ReadTransaction, place: &Key) -> Result<Option<(Root, Arc<Recipe>)>> {
+    let Some(key) = read.open_table(PLACES)?.get(place)?.map(|key| *key.value()) else { return Ok(None) };
     let roots = read.open_table(ROOTS)?;
     let row = roots.get(&key)?.ok_or_else(|| corrupt("a digest leads to no root"))?;
     let (recipe, _, text) = row.value();

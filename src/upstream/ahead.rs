@@ -1,10 +1,12 @@
 //! A TCP connection that is read from in large pieces, for rustls, which asks for 4 KiB at a time.
 
+use bytes::BytesMut;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
 
 /// Bytes of one piece: four records.
 const PIECE: usize = 64 * 1024;
@@ -13,31 +15,17 @@ const PIECE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Ahead {
     stream: TcpStream,
-    buffer: Option<Box<[u8]>>,
-    /// The part of the buffer that is to be handed on.
-    next: usize,
-    end: usize,
+    buffer: BytesMut,
 }
 
 impl Ahead {
     pub(crate) fn new(stream: TcpStream) -> Ahead {
-        Ahead { stream, buffer: None, next: 0, end: 0 }
+        Ahead { stream, buffer: BytesMut::new() }
     }
 
     /// Is there something that was read ahead?
     pub(crate) fn is_ahead(&self) -> bool {
-        self.next < self.end
-    }
-
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let buffer = self.buffer.get_or_insert_with(|| vec![0; PIECE].into());
-        let mut piece = ReadBuf::new(buffer);
-        let filled = Pin::new(&mut self.stream).poll_read(cx, &mut piece);
-        (self.next, self.end) = (0, piece.filled().len());
-        if self.end == 0 {
-            self.buffer = None;
-        }
-        filled
+        !self.buffer.is_empty()
     }
 }
 
@@ -49,12 +37,15 @@ impl AsyncRead for Ahead {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.is_ahead() {
-            ready!(this.poll_fill(cx))?;
+            this.buffer.reserve(PIECE);
+            let filled = poll_read_buf(Pin::new(&mut this.stream), cx, &mut this.buffer);
+            if !this.is_ahead() {
+                this.buffer = BytesMut::new();
+            }
+            ready!(filled)?;
         }
-        let Some(piece) = &this.buffer else { return Poll::Ready(Ok(())) };
-        let count = buffer.remaining().min(this.end - this.next);
-        buffer.put_slice(&piece[this.next..this.next + count]);
-        this.next += count;
+        let count = buffer.remaining().min(this.buffer.len());
+        buffer.put_slice(&this.buffer.split_to(count));
         Poll::Ready(Ok(()))
     }
 }
@@ -106,6 +97,6 @@ mod tests {
         }
         assert!(got == sent);
         assert_eq!(near.read(&mut [0; 8]).await.unwrap(), 0, "the end is told");
-        assert!(near.buffer.is_none() && !near.is_ahead());
+        assert!(near.buffer.capacity() == 0 && !near.is_ahead());
     }
 }

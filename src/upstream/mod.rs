@@ -1,8 +1,8 @@
 //! Everything towards other registries.
 //!
-//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`,
-//! `connect`. [`guard`] says what may be dialled, [`fault`] what a failure is called; [`resumed`] asks for the rest of a
-//! blob through all of it.
+//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`
+//! (for blobs with `exchange`, `driven` and `idle`), `connect`, `wire`. [`guard`] says what may be dialled, [`fault`] what
+//! a failure is called; [`resumed`] asks for the rest of a blob through all of it.
 
 mod ahead;
 pub mod auth;

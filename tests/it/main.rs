@@ -5,6 +5,7 @@
 mod corpus;
 mod discovery;
 mod errors;
+mod faults;
 mod images;
 mod layers;
 mod metrics;

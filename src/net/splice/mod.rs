@@ -16,15 +16,14 @@ use crate::body::Body;
 use bytes::Bytes;
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use moving::Moving;
-use rustix::net::{SendFlags, send};
+use moving::{Moving, copy};
 use sentinel::Sentinel;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What is being moved over one connection. Its service and its I/O, which run in one task, share it.
@@ -35,6 +34,8 @@ pub(super) struct Slot(Arc<Mutex<Load>>);
 struct Load {
     /// In the order of their responses. hyper may ask for the next response while the last bytes of this one wait.
     queue: VecDeque<Moving>,
+    /// Sentinel bytes that hyper has and has not written.
+    promised: u64,
     /// Something was written in another order than it was promised; nothing more may be.
     confused: bool,
 }
@@ -73,6 +74,11 @@ impl Slot {
         })
     }
 
+    /// hyper is given `count` bytes of a sentinel.
+    fn promise(&self, count: usize) {
+        self.lock().promised += count as u64;
+    }
+
     /// hyper has let go of the sentinel. Whatever is left of the content will not be asked for any more.
     fn unload(&self) {
         self.lock().confused = true;
@@ -92,10 +98,12 @@ impl Load {
         }
     }
 
-    /// May real bytes be written? Not between those of one content.
-    fn may_write(&self) -> io::Result<()> {
+    /// May real bytes be written, behind which the sentinel comes or not? Not between those of one content. And when
+    /// hyper has sentinel bytes and shows none, it has copied them: those would be zeros.
+    fn may_write(&self, before_sentinel: bool) -> io::Result<()> {
         let between = self.queue.front().is_some_and(Moving::has_begun);
-        if self.confused || between { Err(confused()) } else { Ok(()) }
+        let copied = self.promised > 0 && !before_sentinel;
+        if self.confused || between || copied { Err(confused()) } else { Ok(()) }
     }
 }
 
@@ -108,11 +116,12 @@ impl Spliced {
     fn poll_move(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         let mut load = self.slot.lock();
         let moving = load.next()?;
-        let moved = ready!(moving.poll_move(cx, &self.stream, most));
+        let moved = ready!(moving.poll_move(cx, &self.stream, most))?;
         if moving.is_done() {
             load.queue.pop_front();
         }
-        Poll::Ready(moved)
+        load.promised = load.promised.checked_sub(moved as u64).ok_or_else(confused)?;
+        Poll::Ready(Ok(moved))
     }
 
     /// Real bytes: heads, and bodies that are not moved.
@@ -122,21 +131,13 @@ impl Spliced {
         slices: &[IoSlice<'_>],
         more: bool,
     ) -> Poll<io::Result<usize>> {
-        self.slot.lock().may_write()?;
-        if !more {
-            return Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        }
+        self.slot.lock().may_write(more)?;
         // With the head alone in its hands the kernel would send it at once, in a segment of its own.
-        let head = slices.first().map_or(&[][..], |slice| slice);
-        loop {
-            ready!(self.stream.poll_write_ready(cx))?;
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                Ok(send(&self.stream, head, SendFlags::MORE | SendFlags::NOSIGNAL)?)
-            });
-            match sent {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Poll::Ready(sent),
+        match slices.iter().find(|slice| !slice.is_empty()).filter(|_| more) {
+            Some(head) => {
+                copy(cx, &self.stream, head, true).map_or_else(Poll::from, |sent| Poll::Ready(Ok(sent)))
             }
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
         }
     }
 }
@@ -166,14 +167,11 @@ impl AsyncWrite for Spliced {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let mut filled = slices.iter().skip_while(|slice| slice.is_empty()).peekable();
-        if let Some(first) = filled.peek()
-            && sentinel::is_in(first)
-        {
-            return this.poll_move(cx, first.len());
-        }
         match slices.iter().position(|slice| sentinel::is_in(slice)) {
-            Some(before) => this.poll_real(cx, &slices[..before], true),
+            Some(at) if slices[..at].iter().all(|slice| slice.is_empty()) => {
+                this.poll_move(cx, slices[at].len())
+            }
+            Some(at) => this.poll_real(cx, &slices[..at], true),
             None => this.poll_real(cx, slices, false),
         }
     }

@@ -36,13 +36,22 @@ pub(super) struct Moving {
 const TURN: usize = 4 * 1024 * 1024;
 
 /// Why nothing could be done.
-enum Stop {
+pub(super) enum Stop {
     /// The task is woken when that changes.
     Wait,
     Failed(io::Error),
 }
 
-type Step = Result<usize, Stop>;
+pub(super) type Step = Result<usize, Stop>;
+
+impl From<Stop> for Poll<io::Result<usize>> {
+    fn from(stop: Stop) -> Poll<io::Result<usize>> {
+        match stop {
+            Stop::Wait => Poll::Pending,
+            Stop::Failed(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
 
 impl Moving {
     /// All of `body`, whose connection has been lent.
@@ -86,9 +95,8 @@ impl Moving {
                     self.left -= count as u64;
                     moved += count;
                 }
-                Err(Stop::Failed(error)) => return Poll::Ready(Err(error)),
-                Err(Stop::Wait) if moved == 0 => return Poll::Pending,
-                Err(Stop::Wait) => break,
+                Err(Stop::Wait) if moved > 0 => break,
+                Err(stop) => return stop.into(),
             }
         }
         Poll::Ready(Ok(moved))
@@ -213,7 +221,8 @@ impl Moving {
     }
 }
 
-fn copy(cx: &mut Context<'_>, to: &TcpStream, bytes: &[u8], more: bool) -> Step {
+/// Sends some of `bytes`; `more` says that there is more to come, which the kernel then waits for a moment.
+pub(super) fn copy(cx: &mut Context<'_>, to: &TcpStream, bytes: &[u8], more: bool) -> Step {
     let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
     attempt(cx, to, Interest::WRITABLE, || Ok(send(to, bytes, flags)?))
 }

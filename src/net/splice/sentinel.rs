@@ -27,6 +27,7 @@ impl Sentinel {
     pub(super) fn next(&mut self) -> Option<Bytes> {
         let count = usize::try_from(self.left).map_or(REGION, |left| left.min(REGION));
         self.left -= count as u64;
+        self.slot.promise(count);
         (count > 0).then(|| Bytes::from_static(&ZEROS[..count]))
     }
 }

@@ -1,5 +1,6 @@
 use super::support::{PATIENCE, Rig, limits, rest};
 use crate::body::{Body, End, Frames, Socket, Source, Watch};
+use crate::net::splice::{Slot, Spliced};
 use crate::net::{Listener, Service};
 use crate::telemetry::names;
 use bytes::Bytes;
@@ -199,6 +200,26 @@ async fn http2_gets_real_bytes() {
     }
     assert!(got == content, "other bytes");
     assert_eq!(rig.value(names::SPLICED_BYTES, &[]), 0.0);
+}
+
+/// Should hyper ever copy what it is given to write, the copy is of zeros.
+#[tokio::test]
+async fn a_copy_of_the_sentinel_is_never_sent() {
+    let upstream = Upstream::default();
+    let _far = upstream.answer(100_000, b"prefix", IDLE).await;
+    let (_, body) = upstream.bodies.lock().unwrap().pop_front().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let slot = Slot::default();
+    let mut server = Spliced::new(listener.accept().await.unwrap().0, slot.clone());
+    let mut outgoing = slot.load(Response::new(body)).into_body();
+    // A head may go ahead of its content.
+    server.write_all(b"head").await.unwrap();
+    let zeros = outgoing.frame().await.unwrap().unwrap().into_data().unwrap();
+    assert_eq!(zeros.len(), 100_000);
+    server.write_all(&vec![0; zeros.len()]).await.unwrap_err();
+    drop(server);
+    assert_eq!(rest(&mut client).await, "head");
 }
 
 /// Many contents of many sizes, sent and read in pieces of any size over few connections.

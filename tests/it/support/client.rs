@@ -85,3 +85,18 @@ impl Answer {
         assert_eq!(self.header("docker-distribution-api-version"), "registry/2.0");
     }
 }
+
+/// The bytes that come for a GET of `url`, and whether they are all there are.
+pub async fn drain(url: &str) -> (u64, bool) {
+    use http_body_util::BodyExt as _;
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut response = client.get(url.parse().expect("a test writes valid URLs")).await.expect("a head");
+    let mut count = 0;
+    while let Some(frame) = response.frame().await {
+        match frame {
+            Ok(frame) => count += frame.data_ref().map_or(0, Bytes::len) as u64,
+            Err(_) => return (count, false),
+        }
+    }
+    (count, true)
+}
