@@ -103,7 +103,7 @@ async fn the_second_failure_without_progress_reaches_the_client() {
     })
     .await;
     let (digest, _) = upstream.noise(SIZE, 4);
-    let proxy = Proxy::to(upstream.address, "", "").await;
+    let proxy = Proxy::to(upstream.address, "", "  upstream: { attempts: 1 }\n").await;
     assert!(try_send(Method::GET, &url(&proxy, &digest), &[], "").await.is_err());
     assert_eq!(upstream.count("GET"), 2);
 }

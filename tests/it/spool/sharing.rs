@@ -228,8 +228,8 @@ async fn a_blob_without_a_length_is_shared_too() {
 
 #[tokio::test]
 async fn more_fills_than_are_allowed_pass_through() {
-    let upstream = Faulty::start(|_| Reply { stalls: Some(100_000), ..Reply::default() }).await;
-    let [(one, _), (two, content)] = [11, 12].map(|seed| upstream.noise(200_000, seed));
+    let upstream = Faulty::start(|_| Reply { stalls: Some(1_000_000), ..Reply::default() }).await;
+    let [(one, _), (two, content)] = [11, 12].map(|seed| upstream.noise(2_000_000, seed));
     let proxy = caching(&upstream, ", max-fills: 1").await;
     let _held = Reader::get(&url(&proxy, &one)).await;
     let mut passing = Reader::get(&url(&proxy, &two)).await;
