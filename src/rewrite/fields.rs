@@ -267,7 +267,7 @@ fn text(bytes: &[u8], limit: usize) -> Result<&str, Refusal> {
     if bytes.len() > limit.min(u32::MAX as usize) {
         return Err(Refusal::Size(bytes.len()));
     }
-    std::str::from_utf8(bytes).map_err(|_| Refusal::Encoding)
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Refusal::Encoding)
 }
 
 #[cfg(test)]
