@@ -1,6 +1,8 @@
-//! The goals for rewriting, judged by the medians criterion has just written down.
+//! The goals for rewriting, judged by rounds in which every function takes its turn: what else the machine does then is
+//! the same for all of them.
 
-use std::path::{Path, PathBuf};
+use crate::groups::Group;
+use std::time::{Duration, Instant};
 
 /// At most so many times the floor: copy and hash.
 const FLOOR: f64 = 1.8;
@@ -9,14 +11,13 @@ const VALUE: f64 = 6.0;
 /// And as a visitor over borrowed slices.
 const VISITOR: f64 = 1.1;
 
-/// Prints a line for each group.
-pub(crate) fn judge() {
-    let folder = criterion_folder();
-    let groups = ["manifest-5", "manifest-70", "index-12", "config-1000"];
-    let rows: Vec<_> = groups.iter().filter_map(|group| row(&folder.join(group), group)).collect();
-    if rows.is_empty() {
-        return;
-    }
+/// How often each function takes its turn; the median of the rounds counts.
+const ROUNDS: usize = 201;
+/// How long a turn of the floor takes: short enough that few turns are interrupted.
+const TURN: Duration = Duration::from_micros(200);
+
+/// Measures all groups, and prints a line for each.
+pub(crate) fn judge(groups: &[Group]) {
     println!(
         "\n{:<12} {:>22} {:>26} {:>26}",
         "document", "with digest / floor", "Value / ours", "visitor / ours"
@@ -28,38 +29,43 @@ pub(crate) fn judge() {
         format!(">= {VALUE}"),
         format!(">= {VISITOR}")
     );
-    rows.iter().for_each(|row| println!("{row}"));
+    groups.iter().for_each(|group| println!("{}", row(group)));
 }
 
-fn row(folder: &Path, group: &str) -> Option<String> {
-    let median = |what: &str| median(&folder.join(what));
-    let (floor, hash, splice) = (median("floor")?, median("hash")?, median("splice")?);
-    let bare = splice - hash;
-    let (floor, value, visitor) =
-        (splice / floor, median("value")? / bare, (median("visitor")? - hash) / bare);
+fn row(Group { name, functions, .. }: &Group) -> String {
+    let turn = |what: &str, times| {
+        let (_, work) = functions.iter().find(|(name, _)| *name == what).expect("every group has it");
+        time(work, times)
+    };
+    let times = (TURN.as_secs_f64() / turn("floor", 100)).ceil() as u32;
+    let (mut floors, mut values, mut visitors) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let [floor, hash, splice, visitor, value] =
+            ["floor", "hash", "splice", "visitor", "value"].map(|what| turn(what, times));
+        let bare = splice - hash;
+        floors.push(splice / floor);
+        values.push(value / bare);
+        visitors.push((visitor - hash) / bare);
+    }
+    let (floor, value, visitor) = (median(floors), median(values), median(visitors));
     let mark = |holds| if holds { "pass" } else { "MISS" };
-    Some(format!(
-        "{group:<12} {floor:>17.2} {} {value:>21.2} {} {visitor:>21.2} {}",
+    format!(
+        "{name:<12} {floor:>17.2} {} {value:>21.2} {} {visitor:>21.2} {}",
         mark(floor <= FLOOR),
         mark(value >= VALUE),
         mark(visitor >= VISITOR),
-    ))
+    )
 }
 
-/// The median of the newest run of a function, whose folder holds one folder named by the size of the document.
-fn median(function: &Path) -> Option<f64> {
-    let sizes = std::fs::read_dir(function).ok()?.filter_map(|entry| Some(entry.ok()?.path().join("new")));
-    let newest = sizes
-        .filter_map(|folder| Some((folder.join("estimates.json").metadata().ok()?.modified().ok()?, folder)))
-        .max()?
-        .1;
-    let text = std::fs::read_to_string(newest.join("estimates.json")).ok()?;
-    serde_json::from_str::<serde_json::Value>(&text).ok()?["median"]["point_estimate"].as_f64()
+/// Seconds that one of so many calls takes, behind one that warms up.
+fn time(work: &dyn Fn(), times: u32) -> f64 {
+    work();
+    let start = Instant::now();
+    (0..times).for_each(|_| work());
+    start.elapsed().as_secs_f64() / f64::from(times)
 }
 
-/// Where criterion writes: `criterion` in the target folder, which this program is in.
-fn criterion_folder() -> PathBuf {
-    let program = std::env::current_exe().unwrap_or_default();
-    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-    target.unwrap_or(Path::new("target")).join("criterion")
+fn median(mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }

@@ -71,6 +71,16 @@ impl Digest {
 
     /// Appends `algorithm:encoded`.
     pub fn write(&self, text: &mut Vec<u8>) {
+        // What nearly all of them are.
+        if let (Algorithm::Sha256, Form::Hex, Some(raw)) =
+            (self.algorithm, self.form, self.raw().as_array::<32>())
+        {
+            let mut whole = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+            if let Some(pairs) = whole[7..].as_chunks_mut().0.first_chunk_mut::<32>() {
+                encode(&raw[..], pairs);
+            }
+            return text.extend_from_slice(&whole);
+        }
         text.extend_from_slice(self.algorithm.as_str().as_bytes());
         text.push(b':');
         text.extend_from_slice(self.encode(&mut [0; 128]));

@@ -15,8 +15,8 @@ use std::borrow::Cow;
 pub struct Descriptor<'a> {
     /// The content's media type, as written.
     pub media: Cow<'a, str>,
-    /// Its digest; `None` for an algorithm we do not know.
-    pub digest: Option<Digest>,
+    /// Its digest, as written.
+    digest: Cow<'a, str>,
     /// Its size in bytes.
     pub size: u64,
     places: [Value<'a>; 2],
@@ -31,14 +31,21 @@ impl<'a> Descriptor<'a> {
         Descriptor::of(&object.object(&WANTED)?)
     }
 
+    /// Its digest; `None` for an algorithm we do not know.
+    #[inline]
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest.parse().ok()
+    }
+
     /// From an object whose first four wanted names are `mediaType`, `digest`, `size` and `data`.
+    #[inline(always)]
     pub fn of<const N: usize>(fields: &Fields<'a, N>) -> Result<Descriptor<'a>, Refusal> {
         let digest = fields.value(1).ok_or(Refusal::Missing("digest"))?;
         let size = fields.value(2).ok_or(Refusal::Missing("size"))?;
         let media = fields.value(0).map(|value| value.string("mediaType")).transpose()?;
         Ok(Descriptor {
             media: media.unwrap_or_default(),
-            digest: digest.string("digest")?.parse().ok(),
+            digest: digest.string("digest")?,
             size: length(size.text())?,
             places: [digest, size],
             data: fields.value(3),
@@ -77,7 +84,7 @@ mod tests {
         let read = |size: &str| {
             let text = format!(r#"{{"digest":"sha256:0","size":{size}}}"#);
             let doc = Doc::new(text.as_bytes(), 1000).unwrap();
-            Descriptor::read(doc.root()).map(|descriptor| (descriptor.size, descriptor.digest))
+            Descriptor::read(doc.root()).map(|descriptor| (descriptor.size, descriptor.digest()))
         };
         assert_eq!(read("9223372036854775807"), Ok((i64::MAX as u64, None)));
         for bad in ["-1", "9223372036854775808", "1.0", "1e3", "\"1\"", "[]"] {

@@ -117,6 +117,7 @@ impl Tail<'_> {
     /// Where the value of the next member is to be written. Its name needs no escapes.
     pub fn member(&mut self, name: &str) -> &mut Vec<u8> {
         let texts = self.item();
+        texts.reserve(name.len() + 3);
         texts.push(b'"');
         texts.extend_from_slice(name.as_bytes());
         texts.extend_from_slice(b"\":");

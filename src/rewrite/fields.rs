@@ -138,25 +138,11 @@ impl<'a> Value<'a> {
 
     /// The members of an object called `wanted`. Refuses a wanted name that occurs twice, one that is escaped, and, of
     /// a structure, names that fold to it the way Go's `encoding/json` folds them.
+    #[inline(always)]
     pub fn object<const N: usize>(self, wanted: &Wanted<N>) -> Result<Fields<'a, N>, Refusal> {
-        let Finder::Scan(nodes) = &self.doc.finder else { return visit::object(self, wanted) };
-        if !self.text.starts_with('{') {
-            return Err(Refusal::Object);
-        }
+        // Filled where it is used: to copy it takes as long as to find the members.
         let mut fields = Fields { places: [Place::default(); N], whole: self };
-        let end = nodes[self.node as usize].next;
-        let mut at = self.node + 1;
-        while at < end {
-            steps::count(1);
-            let Node { name, odd, value, next, .. } = nodes[at as usize];
-            // Most names are of no interest, and of no wanted length.
-            if (odd || wanted.may_be(name.1 - name.0))
-                && let Some(index) = wanted.find(self.doc.part(name))?
-            {
-                fields.set(index, Place { name, value, node: at }, wanted)?;
-            }
-            at = next;
-        }
+        fields.fill(wanted)?;
         Ok(fields)
     }
 
@@ -196,6 +182,29 @@ impl<'a> Value<'a> {
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
+    fn fill(&mut self, wanted: &Wanted<N>) -> Result<(), Refusal> {
+        let Value { doc, text, node } = self.whole;
+        let Finder::Scan(nodes) = &doc.finder else { return visit::object(self, wanted) };
+        if !text.starts_with('{') {
+            return Err(Refusal::Object);
+        }
+        let end = nodes[node as usize].next;
+        let mut at = node + 1;
+        while at < end {
+            steps::count(1);
+            let Node { name, odd, value, next, .. } = nodes[at as usize];
+            let index = match odd {
+                true => wanted.find(doc.part(name))?,
+                false => wanted.find_plain(doc.text, name)?,
+            };
+            if let Some(index) = index {
+                self.set(index, Place { name, value, node: at }, wanted)?;
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
     /// The value of a wanted name; `null` counts as missing, as it does to clients.
     pub fn value(&self, index: usize) -> Option<Value<'a>> {
         let Place { value, node, .. } = self.places[index];
@@ -221,9 +230,17 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 }
 
+impl<'a> Items<'a> {
+    /// Those of an empty array.
+    pub(super) fn none(doc: &'a Doc<'a>) -> Items<'a> {
+        Items { doc, nodes: 0..0, visited: Vec::new().into_iter() }
+    }
+}
+
 impl<'a> Iterator for Items<'a> {
     type Item = Value<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Value<'a>> {
         let Finder::Scan(nodes) = &self.doc.finder else { return self.visited.next() };
         if self.nodes.is_empty() {
@@ -250,7 +267,7 @@ fn text(bytes: &[u8], limit: usize) -> Result<&str, Refusal> {
     if bytes.len() > limit.min(u32::MAX as usize) {
         return Err(Refusal::Size(bytes.len()));
     }
-    std::str::from_utf8(bytes).map_err(|_| Refusal::Encoding)
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Refusal::Encoding)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ pub fn config_of(manifest: &Doc<'_>) -> Result<ConfigRef, Untouched> {
     if !manifest.is_image {
         return Err(Untouched::Artifact);
     }
-    let digest = manifest.config.digest.ok_or(Refusal::Unverifiable)?;
+    let digest = manifest.config.digest().ok_or(Refusal::Unverifiable)?;
     Ok(ConfigRef { media: manifest.config.kind(), digest, size: manifest.config.size })
 }
 

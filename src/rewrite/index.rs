@@ -32,24 +32,25 @@ pub type Replacements = BTreeMap<Digest, Spliced>;
 
 /// The entries of an index, in order.
 pub fn read(doc: &Doc<'_>) -> Result<Vec<Entry>, Refusal> {
-    parts(doc)?.1.into_iter().flatten().map(entry).collect()
+    parts(doc)?.1.map(entry).collect()
 }
 
 /// The index with every entry that refers to a replaced document referring to its replacement, without the
 /// attestations of what was replaced: they speak of other bytes. A changed index has no `subject`: it is no referrer of
 /// what the base referred to. Order and everything else stay.
 pub fn apply(doc: &Doc<'_>, replacements: &Replacements, limit: usize) -> Result<Spliced, Refusal> {
-    let (fields, entries) = parts(doc)?;
+    let (fields, mut entries) = parts(doc)?;
     let mut edits = Edits::new(doc, limit);
-    let mut entries = entries.into_iter().flatten().peekable();
     let mut previous: Option<Value<'_>> = None;
     let mut kept = false;
-    while let Some(own) = entries.next() {
+    let mut following = entries.next();
+    while let Some(own) = following {
+        following = entries.next();
         let fields = own.object(&ENTRY)?;
         if attests(&fields)?.is_some_and(|subject| replacements.contains_key(&subject)) {
             // The comma that goes with it is the one in front, or behind while nothing is in front.
             let Range { start, end } = own.span();
-            edits.cut(match (previous.filter(|_| kept), entries.peek()) {
+            edits.cut(match (previous.filter(|_| kept), following) {
                 (Some(previous), _) => previous.span().end..end,
                 (None, Some(next)) => start..next.span().start,
                 (None, None) => start..end,
@@ -57,7 +58,7 @@ pub fn apply(doc: &Doc<'_>, replacements: &Replacements, limit: usize) -> Result
         } else {
             kept = true;
             let descriptor = Descriptor::of(&fields)?;
-            if let Some(replacement) = descriptor.digest.and_then(|digest| replacements.get(&digest)) {
+            if let Some(replacement) = descriptor.digest().and_then(|digest| replacements.get(&digest)) {
                 descriptor.refer(replacement, &mut edits);
             }
         }
@@ -70,7 +71,7 @@ pub fn apply(doc: &Doc<'_>, replacements: &Replacements, limit: usize) -> Result
 }
 
 /// The members of an index, and its entries.
-fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Option<Items<'a>>), Refusal> {
+fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Items<'a>), Refusal> {
     let fields = doc.root().object(&WANTED)?;
     if fields.member(3).is_some() {
         return Err(Refusal::Ambiguous);
@@ -79,7 +80,7 @@ fn parts<'a>(doc: &'a Doc<'a>) -> Result<(Fields<'a, 7>, Option<Items<'a>>), Ref
         return Err(Refusal::Form("schemaVersion"));
     }
     let manifests = fields.member(2).ok_or(Refusal::Missing("manifests"))?.value;
-    let entries = if manifests.is_null() { None } else { Some(manifests.items("manifests")?) };
+    let entries = if manifests.is_null() { Items::none(doc) } else { manifests.items("manifests")? };
     Ok((fields, entries))
 }
 
@@ -97,7 +98,7 @@ fn entry(value: Value<'_>) -> Result<Entry, Refusal> {
     let artifact = fields.value(6).map(|value| value.string("artifactType")).transpose()?;
     Ok(Entry {
         media: descriptor.kind(),
-        digest: descriptor.digest,
+        digest: descriptor.digest(),
         size: descriptor.size,
         platform: fields.value(4).map(platform).transpose()?,
         attests: attests(&fields)?,

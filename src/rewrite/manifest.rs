@@ -107,13 +107,13 @@ pub fn apply(doc: &Doc<'_>, change: &Change<'_>, limit: usize) -> Result<Spliced
         edits.remove(subject);
     }
     if change.family == Family::Oci {
-        name(&fields, change.base, &mut edits)?;
+        name(&fields, &change.base, &mut edits)?;
     }
     edits.splice()
 }
 
 /// Names the base in the annotations.
-fn name(fields: &Fields<'_, 9>, base: Base<'_>, edits: &mut Edits<'_>) -> Result<(), Refusal> {
+fn name(fields: &Fields<'_, 9>, base: &Base<'_>, edits: &mut Edits<'_>) -> Result<(), Refusal> {
     let write = |texts: &mut Vec<u8>, index| match index {
         0 => text::digest(texts, &base.digest),
         _ => text::string(texts, base.name),

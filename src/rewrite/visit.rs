@@ -7,22 +7,19 @@ use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The members of an object, as [`Value::object`] gives them.
-pub(super) fn object<'a, const N: usize>(
-    whole: Value<'a>,
-    wanted: &Wanted<N>,
-) -> Result<Fields<'a, N>, Refusal> {
-    let text = whole.text();
+/// Finds the members of an object, as [`Value::object`] does.
+pub(super) fn object<const N: usize>(fields: &mut Fields<'_, N>, wanted: &Wanted<N>) -> Result<(), Refusal> {
+    let text = fields.whole.text();
     if !text.starts_with('{') {
         let other = serde_json::from_str::<&RawValue>(text).is_ok();
         return Err(if other { Refusal::Object } else { Refusal::Syntax });
     }
     let mut refusal = None;
     let mut json = serde_json::Deserializer::from_str(text);
-    let fields = json.deserialize_map(Walk { wanted, whole, refusal: &mut refusal });
-    match (fields, refusal) {
+    let walked = json.deserialize_map(Walk { wanted, fields, refusal: &mut refusal });
+    match (walked, refusal) {
         (_, Some(refusal)) => Err(refusal),
-        (Ok(fields), None) if json.end().is_ok() => Ok(fields),
+        (Ok(()), None) if json.end().is_ok() => Ok(()),
         _ => Err(Refusal::Syntax),
     }
 }
@@ -61,19 +58,18 @@ pub(super) fn depth(bytes: &[u8]) -> Result<(), Refusal> {
 
 struct Walk<'a, 'w, const N: usize> {
     wanted: &'w Wanted<N>,
-    whole: Value<'a>,
+    fields: &'w mut Fields<'a, N>,
     refusal: &'w mut Option<Refusal>,
 }
 
 impl<'a, const N: usize> Visitor<'a> for Walk<'a, '_, N> {
-    type Value = Fields<'a, N>;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields<'a, N>, A::Error> {
-        let mut fields = Fields { places: [Place::default(); N], whole: self.whole };
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<&'a RawValue>()? {
             let name = name.get().trim_matches(SPACE);
             let name = &name[1..name.len() - 1];
@@ -85,15 +81,15 @@ impl<'a, const N: usize> Visitor<'a> for Walk<'a, '_, N> {
                 Some(index) => {
                     let value = map.next_value::<&'a RawValue>()?.get();
                     let [name, value] = [name, value].map(|part| {
-                        let span = self.whole.doc().span(part);
+                        let span = self.fields.whole.doc().span(part);
                         (span.start as u32, span.end as u32)
                     });
                     let place = Place { name, value, node: 0 };
-                    fields.set(index, place, self.wanted).map_err(|why| refused(why, self.refusal))?;
+                    self.fields.set(index, place, self.wanted).map_err(|why| refused(why, self.refusal))?;
                 }
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(fields)
+        Ok(())
     }
 }
