@@ -1,5 +1,6 @@
 //! The shared spool: one fetch for all who read, whatever breaks. Cases by the numbers of the fault plan.
 
+mod crowd;
 mod disk;
 mod faulty;
 mod processes;

@@ -1,4 +1,4 @@
-//! The spool in the program itself: crashes, memory, a large folder.
+//! The spool in the program itself: crashes, a large folder.
 
 use super::faulty::{Faulty, Reply};
 use super::reader::Reader;
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use wave_registry::oci::Digest;
 
 /// A running program that is killed with the test.
-struct Wave {
+pub struct Wave {
     child: Child,
     plain: String,
 }
 
 impl Wave {
     /// Starts in `folder` and waits until it is ready.
-    fn start(folder: &Path, upstream: &Faulty) -> Wave {
+    pub fn start(folder: &Path, upstream: &Faulty) -> Wave {
         let config = format!(
             "wave.server.bind: 127.0.0.1:0\nwave.admin.bind: 127.0.0.1:0\nwave.log: {{ level: warn }}\n\
              wave.blob-cache.dir: cache\n\
@@ -36,7 +36,7 @@ impl Wave {
         Wave { child, plain }
     }
 
-    fn url(&self, digest: &Digest) -> String {
+    pub fn url(&self, digest: &Digest) -> String {
         format!("http://{}/v2/library/app/blobs/{digest}", self.plain)
     }
 
@@ -46,7 +46,7 @@ impl Wave {
     }
 
     /// The most memory it has had, in bytes.
-    fn peak(&self) -> u64 {
+    pub fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux tells VmHWM");
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -61,7 +61,7 @@ impl Drop for Wave {
     }
 }
 
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     tempfile::tempdir().expect("a scratch folder")
 }
 
@@ -95,36 +95,6 @@ async fn case_42_a_crash_at_any_moment_leaves_whole_blobs_or_none() {
     assert!(unfinished > 10, "{unfinished} fills were cut, {whole} were not");
     let wave = Wave::start(folder.path(), &upstream);
     assert!(Reader::get(&wave.url(&digest)).await.all().await.unwrap() == content);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_readers_at_once_take_little_memory() {
-    const SIZE: usize = 4 << 20;
-    let upstream =
-        Faulty::start(|_| Reply { pace: Some((64 * 1024, Duration::from_millis(10))), ..Reply::default() })
-            .await;
-    let (digest, content) = upstream.noise(SIZE, 2);
-    let folder = folder();
-    let wave = Wave::start(folder.path(), &upstream);
-    let mut readers = tokio::task::JoinSet::new();
-    for number in 0..200_usize {
-        let (url, content) = (wave.url(&digest), content.clone());
-        readers.spawn(async move {
-            let mut reader = Reader::get(&url).await;
-            // Half of them begin to read when all is there.
-            let pause = if number % 2 == 0 { 1 } else { 0 };
-            assert!(reader.until(1, Duration::ZERO).await);
-            tokio::time::sleep(Duration::from_secs(pause)).await;
-            assert!(reader.all().await.unwrap() == content);
-        });
-    }
-    while let Some(done) = readers.join_next().await {
-        done.unwrap();
-    }
-    assert_eq!(upstream.count("GET"), 1);
-    let peak = wave.peak();
-    println!("200 readers: VmHWM {} KiB", peak / 1024);
-    assert!(peak < 64 << 20, "{} KiB", peak / 1024);
 }
 
 #[tokio::test]

@@ -70,4 +70,21 @@ impl Reader {
         let whole = self.until(usize::MAX, Duration::ZERO).await && self.status.is_success();
         whole.then_some(self.content)
     }
+
+    /// Reads to the end, waiting `pause` after each of the first thousand frames, and keeps nothing. Whether it was
+    /// `expected`, whole.
+    pub async fn is(mut self, mut expected: &[u8], pause: Duration) -> bool {
+        let Some(body) = &mut self.body else { return false };
+        let mut pauses = 1000;
+        while let Some(frame) = body.frame().await {
+            let Ok(Ok(data)) = frame.map(http_body::Frame::into_data) else { return false };
+            let Some(rest) = expected.strip_prefix(&data[..]) else { return false };
+            expected = rest;
+            if pauses > 0 && !pause.is_zero() {
+                pauses -= 1;
+                tokio::time::sleep(pause).await;
+            }
+        }
+        expected.is_empty() && self.status.is_success()
+    }
 }
