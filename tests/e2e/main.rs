@@ -6,6 +6,7 @@
 
 mod support;
 
+mod breaks;
 mod crash;
 mod demo;
 mod images;

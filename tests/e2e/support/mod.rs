@@ -8,6 +8,7 @@
 //! | `scratch` | folders that go away |
 //! | `pki` | a certificate authority and what it signs |
 //! | `registry`, `token_server` | the upstream: docker-registry in four flavours |
+//! | `relay` | the wire to it, which breaks |
 //! | `images` | the images, and a store of docker-registry that holds them all |
 //! | `wave`, `pack` | the product, and the layer it injects |
 //! | `clients` | skopeo, podman, buildah, containerd and docker |
@@ -22,6 +23,7 @@ pub(crate) mod netns;
 pub(crate) mod pack;
 pub(crate) mod pki;
 pub(crate) mod registry;
+pub(crate) mod relay;
 pub(crate) mod run;
 pub(crate) mod scratch;
 pub(crate) mod server;
