@@ -78,42 +78,40 @@ impl Shared {
     fn relay(&self, client: &TcpStream) {
         let Ok(registry) = TcpStream::connect(&self.registry) else { return };
         thread::scope(|scope| {
-            scope.spawn(|| {
+            let up = scope.spawn(|| {
                 // It ends when one of the two does.
                 let _ = std::io::copy(&mut &*client, &mut &registry);
                 let _ = registry.shutdown(Shutdown::Both);
             });
-            self.down(client, &registry);
-            let _ = client.shutdown(Shutdown::Both);
+            if self.down(client, &registry) {
+                // Until the client leaves.
+                let _ = up.join();
+            }
+            // Not a FIN: a reset is sent when the connection is dropped.
+            let _ = client.shutdown(Shutdown::Read);
             let _ = registry.shutdown(Shutdown::Both);
         });
     }
 
-    /// Brings what the registry sends, up to the end or the break.
-    fn down(&self, client: &TcpStream, registry: &TcpStream) {
+    /// Brings what the registry sends, up to the end or the break. Whether it stalls there.
+    fn down(&self, mut client: &TcpStream, mut registry: &TcpStream) -> bool {
         let mut came = 0;
         let mut buffer = vec![0; 64 * 1024];
-        while let Ok(count @ 1..) = (&mut &*registry).read(&mut buffer) {
+        while let Ok(count @ 1..) = registry.read(&mut buffer) {
             came += count as u64;
             if came > self.after && self.take() {
-                match self.how {
-                    Breaks::Reset => {
-                        let _ = SockRef::from(client).set_linger(Some(Duration::ZERO));
-                    }
-                    // Until the client leaves: then the other direction has ended, and so has the registry's.
-                    Breaks::Stall => {
-                        while let Ok(1..) = (&mut &*registry).peek(&mut buffer[..1]) {
-                            thread::sleep(Duration::from_millis(50));
-                        }
-                    }
+                if matches!(self.how, Breaks::Stall) {
+                    return true;
                 }
-                return;
+                let _ = SockRef::from(client).set_linger(Some(Duration::ZERO));
+                return false;
             }
             self.sent.fetch_add(count as u64, Ordering::SeqCst);
-            if (&mut &*client).write_all(&buffer[..count]).is_err() {
-                return;
+            if client.write_all(&buffer[..count]).is_err() {
+                return false;
             }
         }
+        false
     }
 
     fn take(&self) -> bool {
