@@ -29,12 +29,9 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    /// Gives `source` back when its digest cannot be computed here.
-    pub(super) fn new(source: Body, expect: Expect) -> Result<Checked, Body> {
-        match expect.digest.digester() {
-            Some(digester) => Ok(Checked { source, digester, expect, seen: 0, held: None, done: false }),
-            None => Err(source),
-        }
+    /// `source` is the content behind its first `seen` bytes, which are in `digester`.
+    pub(super) fn new(source: Body, expect: Expect, digester: Digester, seen: u64) -> Checked {
+        Checked { source, digester, expect, seen, held: None, done: false }
     }
 
     fn take(&mut self, data: Bytes) -> Result<Option<Bytes>, Broken> {
@@ -121,6 +118,18 @@ mod tests {
             text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
         }
         (text, true)
+    }
+
+    #[tokio::test]
+    async fn what_came_before_counts() {
+        let digest = Digest::sha256("abcdef");
+        for (before, whole) in [("abcd", true), ("abcD", false), ("abcde", false)] {
+            let mut digester = digest.digester().unwrap();
+            digester.update(before.as_bytes());
+            let expect = Expect { digest, size: Some(6) };
+            let body = Body::full("ef").expecting_rest(expect, digester, before.len() as u64);
+            assert_eq!(crate::body::bounded(body, 10).await.is_ok(), whole, "{before}");
+        }
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ pub use source::{Drive, Source};
 pub use watch::{End, Watch};
 
 use crate::error::BoxError;
+use crate::oci::Digester;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
@@ -107,10 +108,15 @@ impl Body {
     /// The same body, which must turn out to be `expect` or fail before its end: its last frame is withheld until the
     /// digest is right. Digests that cannot be computed here pass unverified.
     pub fn expecting(self, expect: Expect) -> Body {
-        match checked::Checked::new(self, expect) {
-            Ok(checked) => Body::new(Inner::Checked(Box::new(checked))),
-            Err(body) => body,
+        match expect.digest.digester() {
+            Some(digester) => self.expecting_rest(expect, digester, 0),
+            None => self,
         }
+    }
+
+    /// The same for what follows the first `seen` bytes of the content, which are in `digester` already.
+    pub fn expecting_rest(self, expect: Expect, digester: Digester, seen: u64) -> Body {
+        Body::new(Inner::Checked(Box::new(checked::Checked::new(self, expect, digester, seen))))
     }
 
     /// The plain connection that all of this lies in, for a client connection that takes it from there as it is. What

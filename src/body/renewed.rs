@@ -24,6 +24,8 @@ pub struct Rest {
     pub body: Body,
     /// Bytes to drop.
     pub skip: u64,
+    /// It is the whole content, of which only what was asked for is to be handed on.
+    pub cut: bool,
     /// One behind its last byte, counted from the beginning of the content, if that is known.
     pub end: Option<u64>,
 }
@@ -45,6 +47,8 @@ pub struct Renewed {
     next: u64,
     /// One behind the last byte, if it is known.
     end: Option<u64>,
+    /// What comes behind it now is dropped, and is no fault.
+    cut: bool,
     renew: Box<dyn Renew>,
 }
 
@@ -61,7 +65,7 @@ impl Renewed {
     pub fn new(body: Body, next: u64, end: Option<u64>, renew: impl Renew + 'static) -> Renewed {
         // Of an empty content there is no break.
         let stage = if end == Some(next) { Stage::Over } else { Stage::Streams(body, 0) };
-        Renewed { stage, next, end, renew: Box::new(renew) }
+        Renewed { stage, next, end, cut: false, renew: Box::new(renew) }
     }
 
     /// The same where nothing has come yet but `broken`.
@@ -70,7 +74,7 @@ impl Renewed {
             Some(renewal) => Stage::Asks(Some(broken), renewal),
             None => Stage::Asks(None, Box::pin(std::future::ready(Err(NoRest::Ever(broken))))),
         };
-        Renewed { stage, next, end, renew: Box::new(renew) }
+        Renewed { stage, next, end, cut: false, renew: Box::new(renew) }
     }
 
     /// The plain connection that all of the rest lies in. One that has more or less than that is read here, where it
@@ -113,6 +117,9 @@ impl Renewed {
             data.advance(dropped);
             *skip -= dropped as u64;
         }
+        if let Some(end) = self.end.filter(|_| self.cut) {
+            data.truncate(usize::try_from(end - self.next).unwrap_or(usize::MAX));
+        }
         self.next += data.len() as u64;
         if self.end.is_some_and(|end| self.next > end) {
             self.stage = Stage::Over;
@@ -139,6 +146,7 @@ impl Renewed {
 
     fn take_up(&mut self, rest: Rest) {
         self.end = rest.end.or(self.end);
+        self.cut = rest.cut;
         self.stage = Stage::Streams(rest.body, rest.skip);
         if self.end == Some(self.next) {
             self.stage = Stage::Over;
@@ -233,7 +241,7 @@ mod tests {
     }
 
     fn rest(text: &'static str, breaks: bool, skip: u64) -> Result<Rest, NoRest> {
-        Ok(Rest { body: part(text, breaks), skip, end: None })
+        Ok(Rest { body: part(text, breaks), skip, cut: false, end: None })
     }
 
     /// What comes of `first` and what is asked for after it: the text, or the error; and where it was asked for.
@@ -264,6 +272,15 @@ mod tests {
     async fn an_early_end_is_a_break_and_a_whole_is_cut() {
         let (text, asked) = play(part("012", false), Some(6), vec![rest("012345", false, 3)]).await;
         assert_eq!((text.as_deref(), &asked[..]), (Ok("012345"), &[3][..]));
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_whole_is_cut_on_both_sides() {
+        for cut in [true, false] {
+            let again = Rest { body: part("0123456789", false), skip: 3, cut, end: None };
+            let (text, _) = play(part("012", true), Some(6), vec![Ok(again)]).await;
+            assert_eq!(text.ok().as_deref(), cut.then_some("012345"), "more than a part is none");
+        }
     }
 
     #[tokio::test]

@@ -65,9 +65,7 @@ impl Wanted<'_> {
             return self.described().await;
         }
         match asked(conditions, self.digest) {
-            Some(asked) if is_small(asked) && self.spool.filling(self.digest).is_none() => {
-                self.passed().await
-            }
+            Some(asked) if is_small(asked) && self.filling().is_none() => self.passed().await,
             _ => self.filled().await,
         }
     }
@@ -104,7 +102,7 @@ impl Wanted<'_> {
         match unmodified(&self.scoped.pull.conditions, &headers::etag_value(self.digest)) {
             true => Ok(not_modified(self.digest)),
             false => {
-                let size = size.or_else(|| self.spool.filling(self.digest).flatten());
+                let size = size.or_else(|| self.filling().flatten());
                 Ok(head::blob(self.digest, size))
             }
         }
@@ -118,23 +116,29 @@ impl Wanted<'_> {
             let Some(mut place) = self.spool.join(self.digest, lead) else { break };
             // An answer to the same credentials in the same repository is an answer to us, for as long as it is believed.
             let own = *place.owner() == self.owner;
-            if !own {
-                self.prove().await?;
-            }
+            let told = if own { None } else { self.prove().await? };
             match place.answered().await {
                 Ok(total) => {
-                    if own && !place.leads() {
-                        self.prove().await?;
+                    let told = if own && !place.leads() { self.prove().await? } else { told };
+                    // What comes is not what upstream has for us.
+                    if told.is_some() && total.is_some() && told != total {
+                        break;
                     }
                     count(if place.leads() { "miss" } else { "join" });
                     return Ok(self.along(place, total));
                 }
                 Err(Some(refusal)) if own => return Err(refusal),
                 Err(_) if own => break,
-                Err(_) => {}
+                // It may have been the wrong blob.
+                Err(_) => self.refused()?,
             }
         }
         self.passed().await
+    }
+
+    /// Is the blob on its way, and of which size?
+    fn filling(&self) -> Option<Option<u64>> {
+        self.spool.filling(&self.owner.registry, self.digest)
     }
 
     /// Fails while the blob is in quarantine.

@@ -91,6 +91,10 @@ pub(super) async fn blob(
     if parts.status.is_redirection() {
         return Ok(Response::from_parts(parts, Body::empty()));
     }
+    if !matches!(parts.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT) {
+        // Such as 203, of which nobody can say what its content is.
+        return Err(Error::bad_gateway("upstream answered a request for a blob with another success"));
+    }
     let size = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let verify = verify == Verify::Always && parts.status == StatusCode::OK;
     if verify && size == Some(0) && digest.matches(&[]) == Some(false) {

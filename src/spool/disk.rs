@@ -106,10 +106,10 @@ impl Disk {
         Ok(())
     }
 
-    /// Room for `bytes`; `None` when even an empty folder would not have it.
+    /// Room for a blob that is said to have `bytes`, which counts as it comes: what is said costs nothing. `None` when
+    /// even an empty folder would not have the room.
     pub(super) fn room(self: &Arc<Disk>, bytes: u64) -> Option<Room> {
-        let mut room = Room::none(self.clone());
-        room.grow(bytes).then_some(room)
+        (bytes <= self.max_size).then(|| Room::none(self.clone()))
     }
 
     /// Keeps within the allowance for as long as the process runs: counts what is there, and evicts.

@@ -41,16 +41,23 @@ impl Temporary {
         self.file.write_all_at(bytes, offset)
     }
 
-    /// Makes it durable under the name `to`: there after a crash, whole, or not at all. Was there one already? Then it
-    /// is replaced.
+    /// Has the disk take what was written.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Gives what was [synced](Temporary::sync) the name `to`: there after a crash, whole, or not at all. Was there one
+    /// already? Then it is replaced.
     pub(super) fn publish(mut self, to: &Path) -> io::Result<bool> {
-        self.file.sync_data()?;
         let folder = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
         make(folder)?;
         let again = fs::exists(to)?;
         fs::rename(&self.path, to)?;
         self.published = true;
-        File::open(folder)?.sync_all()?;
+        // A name that a crash takes away is that of a blob to be fetched again.
+        if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+            tracing::warn!(%error, "the name of a blob may not outlive a crash");
+        }
         Ok(again)
     }
 }
@@ -116,6 +123,7 @@ mod tests {
             temporary.write(b"cd", 2).unwrap();
             temporary.write(b"ab", 0).unwrap();
             assert!(!fs::exists(&to).unwrap() || again);
+            temporary.sync().unwrap();
             assert_eq!(temporary.publish(&to).unwrap(), again);
             assert_eq!((fs::read(&to).unwrap(), count(&filling)), (b"abcd".to_vec(), 0));
         }

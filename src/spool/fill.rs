@@ -7,7 +7,7 @@ use super::state::{Loss, Policy, State};
 use super::writer::{Writer, broken};
 use crate::body::Body;
 use crate::error::Error;
-use crate::oci::Digest;
+use crate::oci::{Digest, Host};
 use crate::pull::Fetch;
 use crate::upstream::{Upstream, resumed};
 use bytes::Bytes;
@@ -50,6 +50,11 @@ impl Fill {
     /// Which blob.
     pub(super) fn digest(&self) -> &Digest {
         &self.digest
+    }
+
+    /// Where it is found among the others.
+    pub(super) fn key(&self) -> (Host, Digest) {
+        (self.owner.registry.clone(), self.digest)
     }
 
     /// With whose credentials it is fetched.
@@ -150,7 +155,7 @@ impl Fill {
             if self.state.borrow().readers() > 0 {
                 mark = (Instant::now(), poured);
             } else if mark.0.elapsed() >= house.idle {
-                if poured - mark.1 < LEAST {
+                if poured - mark.1 < LEAST && self.state.send_if_modified(State::abandon) {
                     return Err(Loss::Abandoned);
                 }
                 mark = (Instant::now(), poured);
@@ -162,7 +167,13 @@ impl Fill {
         }
         self.state.send_modify(State::verified);
         let path = house.disk.path(&self.digest).ok_or(Loss::Disk)?;
-        spawn_blocking(move || writer.publish(&path)).await.map_err(|_| Loss::Disk)?
+        let fill = self.clone();
+        let publish = move || {
+            // What the disk did not take cannot be relied on to be read again.
+            writer.sync().inspect_err(|loss| fill.lose(*loss))?;
+            writer.publish(&path)
+        };
+        spawn_blocking(publish).await.map_err(|_| Loss::Disk)?
     }
 
     /// The content, and its size if upstream tells it.

@@ -33,7 +33,8 @@ pub(super) struct House {
     pub(super) policy: Policy,
     pub(super) scrub_rate: u64,
     pub(super) verify_reads: bool,
-    fills: Mutex<HashMap<Digest, Arc<Fill>>>,
+    /// By registry too: what another one sends under a digest is not this one's until it is verified.
+    fills: Mutex<Fills>,
     permits: Arc<Semaphore>,
     /// Blobs that came wrong, and when.
     quarantined: Cache<(Host, Digest), Instant>,
@@ -41,6 +42,9 @@ pub(super) struct House {
     /// Until when the disk is left alone.
     sick: Mutex<Option<Instant>>,
 }
+
+/// The fills that can be joined.
+pub(super) type Fills = HashMap<(Host, Digest), Arc<Fill>>;
 
 /// How long a disk that refused is not tried again.
 const REST: Duration = Duration::from_secs(10);
@@ -106,7 +110,10 @@ impl House {
             Ok(()) => tokio::time::sleep(LINGER).await,
             Err(loss) => {
                 self.lost(&fill, loss);
-                fill.lose(loss);
+                // What is verified is there to be read, though it could not be published.
+                if !fill.is_verified() {
+                    fill.lose(loss);
+                }
             }
         }
         drop(ending);
@@ -124,7 +131,7 @@ impl House {
         }
     }
 
-    pub(super) fn fills(&self) -> MutexGuard<'_, HashMap<Digest, Arc<Fill>>> {
+    pub(super) fn fills(&self) -> MutexGuard<'_, Fills> {
         self.fills.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -150,8 +157,9 @@ impl Drop for Ending {
         self.fill.lose(Loss::Upstream);
         let mut fills = self.house.fills();
         // Another may have been begun since this one was lost.
-        if fills.get(self.fill.digest()).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill)) {
-            fills.remove(self.fill.digest());
+        let key = self.fill.key();
+        if fills.get(&key).is_some_and(|fill| Arc::ptr_eq(fill, &self.fill)) {
+            fills.remove(&key);
         }
     }
 }

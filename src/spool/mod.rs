@@ -10,6 +10,7 @@ mod disk;
 mod file;
 mod fill;
 mod house;
+mod prefix;
 pub mod proof;
 mod readers;
 mod scrub;

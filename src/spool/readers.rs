@@ -1,5 +1,6 @@
 //! A blob as a body: from the file of a fill or of a blob that is there, and from upstream when that fails.
 
+use super::prefix::hashed;
 use super::proof::Owner;
 use super::seat::Seat;
 use super::state::Loss;
@@ -47,7 +48,7 @@ pub struct Spare {
     pub owner: Owner,
     /// The blob.
     pub digest: Digest,
-    /// Is what cannot be verified here any more to break off?
+    /// Is what cannot be verified any more to break off?
     pub verify: bool,
 }
 
@@ -59,6 +60,8 @@ pub struct Reader {
     end: Option<u64>,
     /// Size of the blob, once that is known.
     total: Option<u64>,
+    /// All of the blob is read.
+    whole: bool,
     reading: Option<Reading>,
     spare: Spare,
     spool: Spool,
@@ -70,8 +73,12 @@ type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 enum Source {
     Fill(Seat),
     File(Arc<File>),
+    Turning(Turning),
     Upstream(Body),
 }
+
+/// To upstream, with what is known by then of what was read from disk.
+type Turning = Pin<Box<dyn Future<Output = Result<Body, BoxError>> + Send>>;
 
 impl Reader {
     /// Reads along with a fill: `range`, or all of a blob whose size nobody knows yet.
@@ -94,7 +101,8 @@ impl Reader {
     ) -> Reader {
         gauge!(names::BLOBS_READERS).increment(1.0);
         let (at, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
-        Reader { source, at, end, total, reading: None, spare, spool }
+        let whole = at == 0 && (end.is_none() || end == total);
+        Reader { source, at, end, total, whole, reading: None, spare, spool }
     }
 
     /// The next bytes of a file that may be read, as many as there are. `None` at the end, and when the rest comes from
@@ -104,7 +112,7 @@ impl Reader {
             return Poll::Ready(Ok(None));
         }
         let part = match &mut self.source {
-            Source::Upstream(_) => None,
+            Source::Turning(_) | Source::Upstream(_) => None,
             Source::File(file) => {
                 let end = self.end.unwrap_or(self.at);
                 Some(Part { file: file.clone(), bytes: self.at..end })
@@ -148,23 +156,39 @@ impl Reader {
         }
     }
 
-    /// Goes on from upstream.
+    /// Goes on from upstream. What is read whole has its digest in the end, for as long as what was read can be hashed.
     fn fall_back(&mut self) -> Result<(), BoxError> {
-        let broken = || Broken::new(Cause::File, "a blob cannot be read from disk");
-        // What was read cannot be hashed again together with the rest.
-        let whole = self.at == 0 && (self.end.is_none() || self.end == self.total);
-        if self.spare.verify && !whole {
-            return Err(broken().into());
+        let verify = self.spare.verify;
+        if verify && !self.whole {
+            return Err(unreadable());
         }
         counter!(names::BLOBS_FALLBACKS).increment(1);
         let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
-        let from = (self.at, self.end, self.total);
-        let body = rest(upstream, fetch, broken().into(), from, TRIES);
-        let body = match whole {
-            true => body.expecting(Expect { digest: self.spare.digest, size: self.total }),
-            false => body,
+        let (at, total) = (self.at, self.total);
+        let body = rest(upstream, fetch, unreadable(), (at, self.end, total), TRIES);
+        let file = match &self.source {
+            Source::Fill(seat) => seat.file().cloned(),
+            Source::File(file) => Some(file.clone()),
+            Source::Turning(_) | Source::Upstream(_) => None,
         };
-        self.source = Source::Upstream(body);
+        let expect = Expect { digest: self.spare.digest, size: total };
+        let (true, Some(digester)) = (self.whole, expect.digest.digester()) else {
+            self.source = Source::Upstream(body);
+            return Ok(());
+        };
+        let reads = self.spool.reads();
+        self.source = Source::Turning(Box::pin(async move {
+            let hashed = match file {
+                Some(file) => hashed(file, at, digester, reads).await,
+                // Nothing was ever there to be read.
+                None => Ok(digester),
+            };
+            match hashed {
+                Ok(digester) => Ok(body.expecting_rest(expect, digester, at)),
+                Err(_) if verify => Err(unreadable()),
+                Err(_) => Ok(body),
+            }
+        }));
         Ok(())
     }
 
@@ -176,6 +200,10 @@ impl Reader {
         }
         self.fall_back()
     }
+}
+
+fn unreadable() -> BoxError {
+    Broken::new(Cause::File, "a blob cannot be read from disk").into()
 }
 
 /// Reads the beginning of `part` where waiting for the disk holds nobody up, and so many at once as `reads` has room for.
@@ -203,6 +231,9 @@ impl HttpBody for Reader {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         loop {
+            if let Source::Turning(turning) = &mut this.source {
+                this.source = Source::Upstream(ready!(turning.as_mut().poll(cx))?);
+            }
             if let Source::Upstream(body) = &mut this.source {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 if let Some(Ok(frame)) = &frame {
@@ -224,7 +255,7 @@ impl HttpBody for Reader {
             }
             match ready!(this.poll_part(cx))? {
                 Some(part) => this.reading = Some(read(part, this.spool.reads())),
-                None if matches!(this.source, Source::Upstream(_)) => {}
+                None if matches!(this.source, Source::Turning(_) | Source::Upstream(_)) => {}
                 None => return Poll::Ready(None),
             }
         }
@@ -233,7 +264,7 @@ impl HttpBody for Reader {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Upstream(body) => body.is_end_stream(),
-            Source::Fill(_) | Source::File(_) => self.end == Some(self.at),
+            Source::Fill(_) | Source::File(_) | Source::Turning(_) => self.end == Some(self.at),
         }
     }
 

@@ -5,6 +5,7 @@ use super::fill::Fill;
 use super::proof::Owner;
 use super::state::{Loss, Sight, State};
 use crate::error::Error;
+use std::fs::File;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -33,6 +34,11 @@ impl Seat {
     /// The size of the blob, once it is known.
     pub(super) fn total(&self) -> Option<u64> {
         self.fill.total()
+    }
+
+    /// The file, as soon as upstream has answered.
+    pub(super) fn file(&self) -> Option<&Arc<File>> {
+        self.fill.file()
     }
 
     /// Waits for upstream's answer: the size, if it told it. `Err` has the refusal, if that is why there is none.
@@ -69,7 +75,7 @@ impl Seat {
     }
 
     fn part(&self, at: u64, sight: Sight) -> Result<Option<Part>, Loss> {
-        match (sight, self.fill.file()) {
+        match (sight, self.file()) {
             (Sight::UpTo(end), Some(file)) => Ok(Some(Part { file: file.clone(), bytes: at..end })),
             (Sight::End, _) => Ok(None),
             (Sight::Lost(loss), _) => Err(loss),

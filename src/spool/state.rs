@@ -118,6 +118,14 @@ impl State {
         }
     }
 
+    /// Gives it up if nobody reads, who may have come a moment ago; is it lost now?
+    pub fn abandon(&mut self) -> bool {
+        if self.readers == 0 {
+            self.lost(Loss::Abandoned);
+        }
+        self.loss().is_some()
+    }
+
     /// What a reader finds who wants the byte at `at` next.
     pub fn sight(&self, at: u64) -> Sight {
         let readable = match self.stage {

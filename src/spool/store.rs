@@ -95,24 +95,25 @@ impl Spool {
         Some(wrong().with_retry_after(left))
     }
 
-    /// Is the blob on its way? And of which size, if that is known?
-    pub fn filling(&self, digest: &Digest) -> Option<Option<u64>> {
+    /// Is the blob on its way from this registry? And of which size, if that is known?
+    pub fn filling(&self, registry: &Host, digest: &Digest) -> Option<Option<u64>> {
         let fills = self.0.fills();
-        fills.get(digest).filter(|fill| !fill.is_lost()).map(|fill| fill.total())
+        fills.get(&(registry.clone(), *digest)).filter(|fill| !fill.is_lost()).map(|fill| fill.total())
     }
 
-    /// A place at the fill of the blob, which is begun with `lead` if there is none. `None` when it cannot be begun now,
+    /// A place at the fill of the blob from `lead`'s registry, which is begun with `lead` if there is none. `None` when it cannot be begun now,
     /// and the blob has to pass through.
     pub fn join(&self, digest: &Digest, lead: Lead) -> Option<Place> {
         let mut fills = self.0.fills();
         let place = |seat, leads| Some(Place { spool: self.clone(), seat, leads });
-        if let Some(seat) = fills.get(digest).and_then(|fill| fill.join()) {
+        let key = (lead.owner.registry.clone(), *digest);
+        if let Some(seat) = fills.get(&key).and_then(|fill| fill.join()) {
             return place(seat, false);
         }
         let permit = self.0.permit()?;
         let fill = Arc::new(Fill::new(*digest, lead.owner.clone(), self.0.policy));
         let seat = fill.first();
-        fills.insert(*digest, fill.clone());
+        fills.insert(key, fill.clone());
         tokio::spawn(self.0.clone().fill(fill, lead, permit));
         place(seat, true)
     }
@@ -122,7 +123,7 @@ impl Spool {
         counter!(names::BLOBS_CORRUPT).increment(1);
         tracing::warn!("a blob on disk is corrupt, and is removed");
         // A fill that has just been published has the same file.
-        if let Some(fill) = self.0.fills().get(&digest).filter(|fill| fill.is_verified()) {
+        for fill in self.0.fills().values().filter(|fill| *fill.digest() == digest && fill.is_verified()) {
             fill.lose(Loss::Disk);
         }
         let disk = self.0.disk.clone();

@@ -48,7 +48,12 @@ impl Writer {
         size.is_none_or(|size| size == self.written) && self.digester.clone().finish() == *digest
     }
 
-    /// Makes the blob durable at `path`.
+    /// Has the disk take all of it.
+    pub(super) fn sync(&self) -> Result<(), Loss> {
+        self.temporary.sync().map_err(broken)
+    }
+
+    /// Shows what was [synced](Writer::sync) at `path`.
     pub(super) fn publish(self, path: &Path) -> Result<(), Loss> {
         let again = self.temporary.publish(path).map_err(broken)?;
         if !again {

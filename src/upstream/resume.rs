@@ -16,7 +16,8 @@ use tower::ServiceExt as _;
 /// Before the second try without progress; each later one waits twice as long.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(3);
-/// An upstream that breaks off again and again gets so many requests for one blob, and one more for each `STEP` bytes.
+/// An upstream that breaks off again and again gets so many requests for one body, and one more for each `STEP` bytes
+/// that came.
 const FEW: u64 = 16;
 const STEP: u64 = 64 * 1024;
 
@@ -35,7 +36,7 @@ pub fn resumed(upstream: Upstream, fetch: Fetch, parts: &Parts, body: Body, trie
     let total = sent.map_or(length, |sent| sent.total);
     let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
     let known = Known { end, total, etag: strong(&parts.headers) };
-    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, next };
+    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, first: next, next };
     Body::renewed(Renewed::new(body, next, end, resume))
 }
 
@@ -50,7 +51,7 @@ pub fn rest(
 ) -> Body {
     let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
     let known = Known { end, total, etag: None };
-    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, next };
+    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, first: next, next };
     Body::renewed(Renewed::broken(broken, next, end, resume))
 }
 
@@ -63,6 +64,8 @@ struct Resume {
     tries: u32,
     failed: u32,
     asked: u64,
+    /// Where it began.
+    first: u64,
     /// Where it last broke.
     next: u64,
 }
@@ -82,7 +85,7 @@ impl Renew for Resume {
         self.failed = if next > self.next { 1 } else { self.failed + 1 };
         self.next = next;
         self.asked += 1;
-        if self.failed > self.tries || self.asked > FEW + next / STEP {
+        if self.failed > self.tries || self.asked > FEW + (next - self.first) / STEP {
             counter!(names::UPSTREAM_RESUMES, "outcome" => "given-up").increment(1);
             return None;
         }
@@ -133,6 +136,10 @@ impl Known {
         }
         let (total, skip) = match parts.status {
             StatusCode::PARTIAL_CONTENT => match Sent::of(&parts.headers) {
+                // Of a content whose end nobody tells, the end of a part would be taken for that.
+                Some(sent) if sent.total.or(self.end).is_none() => {
+                    return Err(NoRest::Yet(changed("upstream did not say how much there is")));
+                }
                 Some(sent) if sent.bytes.start == next => (sent.total, 0),
                 _ => return Err(NoRest::Yet(changed("upstream sent another part than was asked for"))),
             },
@@ -141,7 +148,7 @@ impl Known {
                 if self.total.is_none()
                     && parts.headers.get(header::CONTENT_RANGE) == Some(&unsatisfied(next)) =>
             {
-                return Ok(Rest { body: Body::empty(), skip: 0, end: Some(next) });
+                return Ok(Rest { body: Body::empty(), skip: 0, cut: false, end: Some(next) });
             }
             // It does not do ranges.
             StatusCode::OK => (length(&parts.headers), next),
@@ -152,7 +159,9 @@ impl Known {
         {
             return Err(NoRest::Ever(changed("upstream content has another size now")));
         }
-        Ok(Rest { body, skip, end: self.end.or(total) })
+        // Of a whole that should be one, more than there should be is a fault.
+        let cut = parts.status == StatusCode::OK && self.end != self.total;
+        Ok(Rest { body, skip, cut, end: self.end.or(total) })
     }
 }
 

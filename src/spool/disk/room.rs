@@ -17,24 +17,20 @@ impl Room {
         Room { disk, bytes: 0 }
     }
 
-    /// Room for `bytes` more; is it to be had?
-    pub(in crate::spool) fn grow(&mut self, bytes: u64) -> bool {
+    /// Room for `bytes` in all; is it to be had?
+    pub(in crate::spool) fn cover(&mut self, bytes: u64) -> bool {
         let disk = &self.disk;
-        if self.bytes.saturating_add(bytes) > disk.max_size {
+        if bytes > disk.max_size {
             return false;
         }
-        self.bytes += bytes;
-        disk.reserved.fetch_add(bytes, Ordering::Relaxed);
+        let more = bytes.saturating_sub(self.bytes);
+        self.bytes += more;
+        disk.reserved.fetch_add(more, Ordering::Relaxed);
         disk.show();
         if disk.used() > disk.max_size {
             disk.crowded.notify_one();
         }
         true
-    }
-
-    /// So much room is wanted in all.
-    pub(in crate::spool) fn cover(&mut self, bytes: u64) -> bool {
-        self.grow(bytes.saturating_sub(self.bytes))
     }
 
     /// The blob is there to stay.

@@ -53,8 +53,11 @@ fn what_is_being_filled_is_counted_and_stays() {
     let disk = disk(&scratch, 100);
     let temporary = super::super::file::Temporary::create(disk.filling()).unwrap();
     temporary.write(&[0; 80], 0).unwrap();
-    let room = disk.room(80).unwrap();
     let digest = put(&disk, 60, 5);
+    let mut room = disk.room(80).unwrap();
+    disk.look().unwrap();
+    assert!(disk.find(&digest).unwrap().is_some(), "what is only announced displaces nothing");
+    assert!(room.cover(80));
     disk.look().unwrap();
     assert!(disk.find(&digest).unwrap().is_none());
     assert_eq!((fs::read_dir(disk.filling()).unwrap().count(), disk.used()), (1, 80));
@@ -84,9 +87,11 @@ fn room_is_given_back() {
     let used = || disk.used();
     assert!(disk.room(101).is_none());
     let mut room = disk.room(60).unwrap();
-    assert!(room.cover(50) && room.cover(70) && !room.cover(101));
+    assert_eq!(used(), 0);
+    assert!(room.cover(60) && room.cover(50) && room.cover(70) && !room.cover(101));
     assert_eq!(used(), 70);
-    let kept = disk.room(5).unwrap();
+    let mut kept = disk.room(5).unwrap();
+    assert!(kept.cover(5));
     kept.keep();
     drop(room);
     assert_eq!(used(), 5);
@@ -101,7 +106,8 @@ async fn a_full_folder_is_cleared_when_room_is_wanted() {
     while disk.used() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let _room = disk.room(900).unwrap();
+    let mut room = disk.room(900).unwrap();
+    assert!(room.cover(900));
     while disk.find(&digest).unwrap().is_some() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

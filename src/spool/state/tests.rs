@@ -33,6 +33,7 @@ enum Event {
     Write,
     Finish,
     Lose(Loss),
+    Abandon,
     Join,
     Leave(usize),
     Read(usize),
@@ -42,6 +43,7 @@ fn events(world: &World) -> Vec<Event> {
     use Event::*;
     let mut events = vec![Answer { told: true }, Answer { told: false }, Write, Finish];
     events.extend([Loss::Refused, Loss::Upstream, Loss::Disk].map(Lose));
+    events.push(Abandon);
     if world.readers.len() < 2 {
         events.push(Join);
     }
@@ -63,6 +65,11 @@ fn after(world: &World, event: Event) -> Option<World> {
         },
         Event::Finish => return None,
         Event::Lose(loss) => next.state.lost(loss),
+        Event::Abandon => {
+            next.state.abandon();
+            let read = world.readers.iter().any(|reader| *reader != Reader::Left);
+            assert!(!read || next.state == world.state, "somebody reads");
+        }
         Event::Join => match next.state.join() {
             true => next.readers.push(Reader::At(0)),
             false => return None,

@@ -128,6 +128,41 @@ async fn an_upstream_that_breaks_off_at_every_byte_is_left() {
 }
 
 #[tokio::test]
+async fn nor_is_one_asked_more_often_because_the_part_lies_far_behind() {
+    let last: u64 = 1 << 40;
+    let play = move |_, range: &str| {
+        let next = range.trim_start_matches("bytes=").split('-').next().unwrap();
+        part(&format!("bytes {next}-{}/{last}", last - 1), breaking("x"))
+    };
+    let first = part(&format!("bytes {}-{}/{last}", last - 100, last - 1), breaking("x"));
+    let (content, seen) = pull(first, 3, play).await;
+    assert_eq!((content.is_err(), seen.len() as u64), (true, FEW));
+}
+
+#[tokio::test]
+async fn a_part_of_an_upstream_without_ranges_is_cut_out_of_the_whole() {
+    let first = part("bytes 2-7/10", breaking("23"));
+    let again = |_, _: &str| head(200, &[("content-length", "10")]).body(Body::full(CONTENT)).unwrap();
+    assert_eq!(pull(first, 1, again).await.0.unwrap(), "234567");
+    // Longer than it was is another content all the same.
+    let longer = |_, _: &str| head(200, &[("content-length", "11")]).body(Body::full("0123456789a")).unwrap();
+    assert!(pull(part("bytes 2-7/10", breaking("23")), 1, longer).await.0.is_err());
+}
+
+#[tokio::test]
+async fn a_whole_that_grew_without_saying_so_is_not_cut() {
+    let longer = |_, _: &str| head(200, &[]).body(Body::full("0123456789a")).unwrap();
+    assert!(pull(whole("0123"), 1, longer).await.0.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_unknown_size_a_part_without_a_total_is_no_end() {
+    let first = head(200, &[]).body(breaking("0123")).unwrap();
+    let (content, seen) = pull(first, 2, |_, _| part("bytes 4-6/*", Body::full("456"))).await;
+    assert_eq!((content.is_err(), seen.len()), (true, 2));
+}
+
+#[tokio::test]
 async fn of_an_unknown_size_the_end_is_upstreams() {
     let first = head(200, &[("etag", "W/\"weak\"")]).body(breaking("0123")).unwrap();
     let play = |_, _: &str| part("bytes 4-9/10", Body::full("456789"));

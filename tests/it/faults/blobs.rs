@@ -152,3 +152,17 @@ async fn ranges_are_those_of_the_blob_whatever_upstream_makes_of_them() {
         upstream.seen("/blobs/").iter().all(|seen| seen.ended() == Some(Ended::Whole) || seen.sent() > 0)
     );
 }
+
+#[tokio::test]
+async fn case_28_another_success_is_no_way_around_the_digest() {
+    let (upstream, large, plan) = planned().await;
+    for registry in ["", VERIFY] {
+        let proxy = Proxy::to(upstream.address, registry, FAST).await;
+        for status in [201, 203] {
+            *plan.lock().unwrap() = Plan::normal().with_status(status).wrong_bytes();
+            get(&blob(&proxy, large.digest)).await.is_error(502, "UNAVAILABLE");
+        }
+        *plan.lock().unwrap() = Plan::normal();
+        assert!(get(&blob(&proxy, large.digest)).await.body == large.bytes(0..SIZE));
+    }
+}

@@ -188,6 +188,50 @@ async fn case_41_a_full_disk_degrades_to_passing_through() {
 }
 
 #[tokio::test]
+async fn case_41_a_disk_that_fills_hides_no_wrong_byte_and_breaks_no_verified_blob() {
+    for (flips, registry) in
+        [(None, "verify: always"), (None, ""), (Some(100_000), ""), (Some(100_000), "verify: always")]
+    {
+        // Only the first request brings the wrong byte: the rest alone would look right.
+        let pace = Some((64 * 1024, Duration::from_millis(1)));
+        let upstream = Faulty::start(move |asked| {
+            let flips = flips.filter(|_| asked.before == 0);
+            Reply { flips, pace, ..Reply::default() }
+        })
+        .await;
+        let (digest, content) = upstream.noise(12 << 20, 14);
+        let disk = Small::new("5m");
+        let keys = format!("  blob-cache: {{ dir: \"{}\" }}\n", disk.0.path().join("cache").display());
+        let proxy = Proxy::to(upstream.address, registry, &keys).await;
+        let mut reader = Reader::get(&url(&proxy, &digest)).await;
+        assert!(reader.until(1 << 20, Duration::ZERO).await);
+        match (flips, reader.all().await) {
+            (None, whole) => assert!(whole.expect("it goes on") == content, "{registry}"),
+            (Some(_), whole) => assert!(whole.is_none(), "{registry}: a wrong byte looks whole"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_published_is_read_to_its_end() {
+    let upstream =
+        Faulty::start(|_| Reply { pace: Some((64 * 1024, Duration::from_millis(1))), ..Reply::default() })
+            .await;
+    let (digest, content) = upstream.noise(24 << 20, 15);
+    let proxy = super::caching(&upstream, "").await;
+    let mut reader = Reader::get(&url(&proxy, &digest)).await;
+    assert!(reader.until(1 << 20, Duration::ZERO).await);
+    // A file is where its folder should be.
+    let folder = kept(&super::cache(&proxy), &digest).parent().unwrap().to_path_buf();
+    std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    std::fs::write(&folder, "x").unwrap();
+    // The fill ends while he reads nothing, and has more before him than sockets hold.
+    until("the end of the fill", || filling(&super::cache(&proxy)) == 0).await;
+    assert!(reader.all().await.expect("all of it is there") == content);
+    assert_eq!(upstream.count("GET"), 1, "and nothing is asked for again");
+}
+
+#[tokio::test]
 async fn case_41_a_disk_that_became_read_only() {
     let upstream = Faulty::start(|_| Reply::default()).await;
     let [(one, first), (two, second)] = [12, 13].map(|seed| upstream.noise(200_000, seed));

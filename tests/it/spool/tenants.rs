@@ -1,8 +1,8 @@
 //! Bytes are stored once, and read only by those who have shown that upstream lets them.
 
-use super::faulty::{Asked, Faulty, Reply};
+use super::faulty::{Asked, Faulty, Reply, noise};
 use super::reader::Reader;
-use super::{caching_with, published};
+use super::{caching, caching_with, published};
 use crate::support::{Proxy, send};
 use http::Method;
 use std::time::Duration;
@@ -128,4 +128,57 @@ async fn who_is_refused_as_leader_spoils_nothing_for_others() {
     assert_eq!(bob.status, 401);
     assert!(alice.status == 200 && alice.body == content);
     assert_eq!(asked(&upstream, ALICE, "GET"), 1);
+}
+
+/// The proxy with one more registry, `other.test`.
+async fn beside(proxy: Proxy, other: &Faulty) -> Proxy {
+    let line = format!("  other.test: {{ url: \"http://{}\" }}\n  up.test: {{", other.address);
+    proxy.restart_with(|config| config.replace("  up.test: {", &line)).await
+}
+
+/// Something else under any digest, of `size` bytes, and slowly.
+async fn liar(size: usize) -> Faulty {
+    let content = noise(size, 99);
+    let pace = Some((10_000, Duration::from_millis(20)));
+    Faulty::start(move |_| Reply { content: Some(content.clone()), pace, ..Reply::default() }).await
+}
+
+#[tokio::test]
+async fn case_25_what_another_registry_sends_is_not_read_along() {
+    // As large as the blob, and larger and smaller.
+    for size in [2_000_000, 1_500_000, 3_000_000] {
+        let (other, upstream) = (liar(size).await, Faulty::start(|_| Reply::default()).await);
+        let (digest, content) = upstream.noise(2_000_000, 1);
+        let proxy = beside(caching(&upstream, "").await, &other).await;
+        let url = |name: &str| proxy.url(&format!("/v2/{name}/blobs/{digest}"));
+        let lied = Reader::get(&url("other.test/any/thing")).await;
+        assert_eq!(lied.status, 200);
+        let own = url("library/app");
+        let head = send(Method::HEAD, &own, &[], "").await;
+        assert_eq!(head.headers["content-length"], "2000000");
+        for (range, bytes) in [("bytes=0-999", 0..1000), ("bytes=1800000-", 1_800_000..2_000_000)] {
+            let part = Reader::range(&own, range).await;
+            assert_eq!(part.status, 206, "{range}");
+            assert!(part.all().await.unwrap() == content[bytes], "{range}");
+        }
+        assert!(Reader::get(&own).await.all().await.unwrap() == content);
+        published(&proxy, &digest).await;
+    }
+}
+
+#[tokio::test]
+async fn case_25_nor_what_has_another_size_than_was_proved() {
+    // What Alice is sent is shorter than what Carol is told.
+    let upstream = Faulty::start(|asked| {
+        let short = (asked.header("authorization") == ALICE).then(|| noise(1_500_000, 99));
+        let pace = short.is_some().then_some((10_000, Duration::from_millis(20)));
+        Reply { content: short, pace, ..rule(asked) }
+    })
+    .await;
+    let (digest, content) = upstream.noise(2_000_000, 1);
+    let proxy = caching_with(&upstream, "forward-credentials: true", "", "").await;
+    let url = proxy.url(&format!("/v2/library/app/blobs/{digest}"));
+    let _alice = Reader::send(Method::GET, &url, &[("authorization", ALICE)]).await;
+    let carol = send(Method::GET, &url, &[("authorization", CAROL)], "").await;
+    assert!(carol.status == 200 && carol.body == content);
 }
