@@ -13,6 +13,8 @@ use crate::telemetry::names;
 use crate::upstream::{Endpoint, Upstream};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use metrics::counter;
+use std::fs::File;
+use std::sync::Arc;
 
 /// A range up to this size of a blob that is not there passes through: to fetch the blob for it, which a client does who
 /// looks into the index of a large layer, would cost more than to ask again for the next one.
@@ -86,8 +88,10 @@ impl Wanted<'_> {
         }
         let response = match self.spans(total) {
             Spans::Whole => {
+                let file = held.file();
                 let body = held.read(self.spool, 0..total, self.spare());
-                self.whole(Some(total), if self.spool.verifies() { self.verified(body, total) } else { body })
+                let body = if self.spool.verifies() { self.verified(body, total, file) } else { body };
+                self.whole(Some(total), body)
             }
             Spans::Part(span) => part(self.digest, &span, |bytes| held.read(self.spool, bytes, self.spare())),
             Spans::Unsatisfiable => range_not_satisfiable(Some(total)),
@@ -119,9 +123,11 @@ impl Wanted<'_> {
             let told = if own { None } else { self.prove().await? };
             match place.answered().await {
                 Ok(total) => {
-                    let told = if own && !place.leads() { self.prove().await? } else { told };
-                    // What comes is not what upstream has for us.
-                    if told.is_some() && total.is_some() && told != total {
+                    if own && !place.leads() {
+                        self.prove().await?;
+                    }
+                    // What comes may not be what upstream has for us.
+                    if told.is_some() && total.is_some() && told != total || self.is_strange(&place, total) {
                         break;
                     }
                     count(if place.leads() { "miss" } else { "join" });
@@ -129,8 +135,8 @@ impl Wanted<'_> {
                 }
                 Err(Some(refusal)) if own => return Err(refusal),
                 Err(_) if own => break,
-                // It may have been the wrong blob.
-                Err(_) => self.refused()?,
+                // The next fill may be ours.
+                Err(_) => {}
             }
         }
         self.passed().await
@@ -141,9 +147,15 @@ impl Wanted<'_> {
         self.spool.filling(&self.owner.registry, self.digest)
     }
 
+    /// Is what is asked for a part that nobody verifies, of what comes from another repository?
+    fn is_strange(&self, place: &Place, total: Option<u64>) -> bool {
+        let unverified = |total| matches!(self.spans(total), Spans::Part(span) if span.bytes.end < total);
+        place.owner().repository != self.owner.repository && total.is_some_and(unverified)
+    }
+
     /// Fails while the blob is in quarantine.
     fn refused(&self) -> Result<(), Error> {
-        self.spool.refusal(&self.owner.registry, self.digest).map_or(Ok(()), Err)
+        self.spool.refusal(&self.owner, self.digest).map_or(Ok(()), Err)
     }
 
     fn along(&self, place: Place, total: Option<u64>) -> Response<Body> {
@@ -165,7 +177,9 @@ impl Wanted<'_> {
     /// Fails where upstream does not let this caller read the blob; else its size, where upstream told it.
     async fn prove(&self) -> Result<Option<u64>, Error> {
         let ask = head::size(self.upstream, self.scoped, self.digest);
-        self.spool.proofs().prove(&self.owner, self.digest, ask).await
+        let told = self.spool.proofs().prove(&self.owner, self.digest, ask).await?;
+        // Some say of every blob that it has no bytes.
+        Ok(told.filter(|size| *size > 0 || self.digest.matches(&[]) == Some(true)))
     }
 
     fn spans(&self, total: u64) -> Spans {
@@ -193,9 +207,9 @@ impl Wanted<'_> {
     }
 
     /// `body`, and a look at what is on disk when it is not the blob.
-    fn verified(&self, body: Body, total: u64) -> Body {
+    fn verified(&self, body: Body, total: u64, file: Arc<File>) -> Body {
         let expect = Expect { digest: *self.digest, size: Some(total) };
-        body.expecting(expect).watched(Suspect { spool: self.spool.clone(), digest: *self.digest })
+        body.expecting(expect).watched(Suspect { spool: self.spool.clone(), digest: *self.digest, file })
     }
 }
 
@@ -224,12 +238,13 @@ fn count(outcome: &'static str) {
 struct Suspect {
     spool: Spool,
     digest: Digest,
+    file: Arc<File>,
 }
 
 impl Watch for Suspect {
     fn broken(&mut self, error: &BoxError) {
         if matches!(Cause::of(error), Cause::Digest | Cause::Size) {
-            self.spool.forget(self.digest);
+            self.spool.forget(self.digest, self.file.clone());
         }
     }
 

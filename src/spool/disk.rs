@@ -8,7 +8,7 @@ mod room;
 
 pub(super) use room::Room;
 
-use super::file::make;
+use super::file::{is_same, make};
 use crate::oci::{Algorithm, Digest};
 use crate::telemetry::names;
 use metrics::{counter, gauge};
@@ -47,6 +47,8 @@ pub(super) struct Found {
 const NOTED: Duration = Duration::from_secs(60);
 /// Others who share the folder fill it too, so it is counted anew from time to time.
 const COUNT_EVERY: Duration = Duration::from_secs(600);
+/// Eviction begins when less than this part of the allowance is free: it takes a while, and blobs come meanwhile.
+const LEFT: u64 = 20;
 /// Eviction goes on until so much of the allowance is free, so that it is not needed again at once.
 const FREED: u64 = 10;
 impl Disk {
@@ -97,10 +99,14 @@ impl Disk {
         Ok(Some(Found { size: metadata.len(), file }))
     }
 
-    /// Forgets a blob.
-    pub(super) fn remove(&self, digest: &Digest) -> io::Result<()> {
+    /// Forgets a blob, if `wrong` is still what is there.
+    pub(super) fn remove(&self, digest: &Digest, wrong: &File) -> io::Result<()> {
         let Some(path) = self.path(digest) else { return Ok(()) };
-        let size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        let there = File::open(&path)?;
+        if !is_same(&there, wrong) {
+            return Ok(());
+        }
+        let size = there.metadata().map_or(0, |metadata| metadata.len());
         fs::remove_file(&path)?;
         self.less(&self.kept, size);
         Ok(())
@@ -135,7 +141,7 @@ impl Disk {
             let Oldest { bytes, heap } = self.count()?;
             self.kept.store(bytes, Ordering::Relaxed);
             self.show();
-            if self.used() <= self.max_size {
+            if !self.is_crowded() {
                 return Ok(());
             }
             let aim = self.max_size - self.max_size / FREED;
@@ -190,6 +196,10 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.used() > self.max_size - self.max_size / LEFT
     }
 
     fn used(&self) -> u64 {

@@ -102,6 +102,12 @@ pub(super) fn sweep(dir: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
+/// Are these the same file, under whatever names? Files that cannot be told apart are not.
+pub(super) fn is_same(one: &File, other: &File) -> bool {
+    let identity = |file: &File| file.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    identity(one).is_some_and(|identity_of_one| identity(other) == Some(identity_of_one))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use super::state::{Loss, Policy, State};
 use super::writer::{Writer, broken};
 use crate::body::Body;
 use crate::error::Error;
-use crate::oci::{Digest, Host};
+use crate::oci::{Digest, Digester, Host};
 use crate::pull::Fetch;
 use crate::upstream::{Upstream, resumed};
 use bytes::Bytes;
@@ -39,12 +39,31 @@ pub(super) struct Fill {
     file: OnceLock<Arc<File>>,
     /// Why upstream refused.
     refusal: OnceLock<Error>,
+    /// What there is of it, when no more will come.
+    cut: OnceLock<Cut>,
+}
+
+/// The beginning of a blob that was written before the rest was lost.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    /// Its bytes.
+    pub(super) written: u64,
+    /// With these bytes in it.
+    pub(super) digester: Digester,
 }
 
 impl Fill {
     pub(super) fn new(digest: Digest, owner: Owner, policy: Policy) -> Fill {
         let (state, _) = watch::channel(State::asked());
-        Fill { digest, owner, policy, state, file: OnceLock::new(), refusal: OnceLock::new() }
+        Fill {
+            digest,
+            owner,
+            policy,
+            state,
+            file: OnceLock::new(),
+            refusal: OnceLock::new(),
+            cut: OnceLock::new(),
+        }
     }
 
     /// Which blob.
@@ -110,6 +129,11 @@ impl Fill {
         self.file.get()
     }
 
+    /// What there is of it, if the rest was lost on its way.
+    pub(super) fn cut(&self) -> Option<&Cut> {
+        self.cut.get()
+    }
+
     /// Why upstream refused, if it did.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.refusal.get().cloned()
@@ -145,7 +169,13 @@ impl Fill {
         let mut mark = (Instant::now(), 0);
         let mut poured = 0;
         loop {
-            let (batch, last) = pouring.next().await?;
+            let (batch, last) = match pouring.next().await {
+                Ok(next) => next,
+                Err(loss) => {
+                    _ = self.cut.set(joined(writer).await?.cut());
+                    return Err(loss);
+                }
+            };
             poured += batch.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
             // One batch is written while the next one comes.
             writer = self.write(writer, batch).await?;
@@ -169,7 +199,8 @@ impl Fill {
         let path = house.disk.path(&self.digest).ok_or(Loss::Disk)?;
         let fill = self.clone();
         let publish = move || {
-            // What the disk did not take cannot be relied on to be read again.
+            // What the disk did not take cannot be relied on to be read again. Until that is known it is in memory, and
+            // nobody waits for a disk to have the end of a blob whose digest is right.
             writer.sync().inspect_err(|loss| fill.lose(*loss))?;
             writer.publish(&path)
         };
@@ -224,7 +255,12 @@ impl Fill {
     ) -> Result<JoinHandle<Result<Writer, Loss>>, Loss> {
         let (mut writer, fill) = (joined(before).await?, self.clone());
         Ok(spawn_blocking(move || {
-            let count = writer.append(&batch).inspect_err(|loss| fill.lose(*loss))?;
+            let count = writer.append(&batch).inspect_err(|loss| {
+                // Readers who hear of the loss look for it.
+                _ = fill.cut.set(writer.cut());
+                fill.lose(*loss);
+            });
+            let count = count?;
             fill.state.send_modify(|state| state.wrote(count));
             Ok(writer)
         }))

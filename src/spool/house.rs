@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::fill::Fill;
-use super::proof::Proofs;
+use super::proof::{Owner, Proofs};
 use super::state::{Loss, Policy};
 use super::store::Lead;
 use crate::config;
@@ -28,6 +28,8 @@ pub(super) struct House {
     pub(super) idle: Duration,
     /// Of reads from disk at the same time.
     pub(super) reads: Arc<Semaphore>,
+    /// Of hashing at the same time what readers have had: less urgent than reads.
+    pub(super) hashes: Arc<Semaphore>,
     /// Of one look at a blob that may be wrong.
     pub(super) doubts: Arc<Semaphore>,
     pub(super) policy: Policy,
@@ -36,8 +38,8 @@ pub(super) struct House {
     /// By registry too: what another one sends under a digest is not this one's until it is verified.
     fills: Mutex<Fills>,
     permits: Arc<Semaphore>,
-    /// Blobs that came wrong, and when.
-    quarantined: Cache<(Host, Digest), Instant>,
+    /// Blobs that came wrong, to whom, and when: what upstream sends others may be right.
+    quarantined: Cache<(Owner, Digest), Instant>,
     quarantine: Duration,
     /// Until when the disk is left alone.
     sick: Mutex<Option<Instant>>,
@@ -50,6 +52,8 @@ pub(super) type Fills = HashMap<(Host, Digest), Arc<Fill>>;
 const REST: Duration = Duration::from_secs(10);
 /// Reads from disk at the same time: each has a thread while it lasts, and more would not make a disk faster.
 const READS: usize = 32;
+/// Readers who hash at the same time what they have had.
+const HASHES: usize = 2;
 /// Digests in quarantine.
 const QUARANTINED: u64 = 10_000;
 /// How long a fill can still be joined when it is published: who has looked for its blob before comes to it now.
@@ -74,6 +78,7 @@ impl House {
             tries: upstream.attempts,
             idle: upstream.idle_timeout,
             reads: Arc::new(Semaphore::new(READS)),
+            hashes: Arc::new(Semaphore::new(HASHES)),
             doubts: Arc::new(Semaphore::new(1)),
             policy: Policy { finish: config.finish_fill },
             scrub_rate: config.scrub_rate,
@@ -91,9 +96,9 @@ impl House {
         if self.is_sick() { None } else { self.permits.clone().try_acquire_owned().ok() }
     }
 
-    /// For how long a blob of a registry is not asked for, if it came wrong a moment ago.
-    pub(super) fn quarantined(&self, registry: &Host, digest: &Digest) -> Option<Duration> {
-        let since = self.quarantined.get(&(registry.clone(), *digest))?;
+    /// For how long a blob is not asked for on behalf of `owner`, if it came wrong a moment ago.
+    pub(super) fn quarantined(&self, owner: &Owner, digest: &Digest) -> Option<Duration> {
+        let since = self.quarantined.get(&(owner.clone(), *digest))?;
         Some(self.quarantine.saturating_sub(since.elapsed()).max(Duration::from_secs(1)))
     }
 
@@ -124,10 +129,10 @@ impl House {
             Loss::Wrong => {
                 let registry = &fill.owner().registry;
                 tracing::warn!(registry = registry.as_str(), "a blob came with a wrong size or digest");
-                self.quarantined.insert((registry.clone(), *fill.digest()), Instant::now());
+                self.quarantined.insert((fill.owner().clone(), *fill.digest()), Instant::now());
             }
             Loss::Disk => self.disk_failed(),
-            Loss::Refused | Loss::Upstream | Loss::TooLarge | Loss::Abandoned => {}
+            Loss::Refused | Loss::Upstream | Loss::TooLarge | Loss::Abandoned | Loss::Rotten => {}
         }
     }
 
@@ -169,7 +174,7 @@ fn label(loss: Loss) -> &'static str {
         Loss::Refused => "refused",
         Loss::Upstream => "upstream",
         Loss::Wrong => "wrong",
-        Loss::Disk => "disk",
+        Loss::Disk | Loss::Rotten => "disk",
         Loss::TooLarge => "too-large",
         Loss::Abandoned => "abandoned",
     }

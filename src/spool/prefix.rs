@@ -9,17 +9,17 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 /// Bytes that are hashed at once, behind which others may have the disk.
-const PIECE: u64 = 1 << 20;
+const PIECE: u64 = 256 << 10;
 
-/// `digester` behind the first `count` bytes of `file`, which is read with `reads` as any reader does.
+/// `digester` behind the first `count` bytes of `file`. `turns` bounds how many do this at the same time.
 pub(super) async fn hashed(
     file: Arc<File>,
     count: u64,
     mut digester: Digester,
-    reads: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
 ) -> io::Result<Digester> {
     for at in (0..count).step_by(PIECE as usize) {
-        let permit = reads.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let permit = turns.clone().acquire_owned().await.map_err(io::Error::other)?;
         let file = file.clone();
         let hash = move || {
             let _permit = permit;

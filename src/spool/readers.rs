@@ -1,5 +1,6 @@
 //! A blob as a body: from the file of a fill or of a blob that is there, and from upstream when that fails.
 
+use super::fill::Cut;
 use super::prefix::hashed;
 use super::proof::Owner;
 use super::seat::Seat;
@@ -7,7 +8,7 @@ use super::state::Loss;
 use super::store::Spool;
 use crate::body::{Body, Broken, Cause, Expect};
 use crate::error::BoxError;
-use crate::oci::Digest;
+use crate::oci::{Digest, Digester};
 use crate::pull::Fetch;
 use crate::telemetry::names;
 use crate::upstream::{Upstream, rest};
@@ -73,6 +74,7 @@ type Reading = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 enum Source {
     Fill(Seat),
     File(Arc<File>),
+    Cut(Arc<File>, Cut),
     Turning(Turning),
     Upstream(Body),
 }
@@ -84,6 +86,7 @@ impl Reader {
     /// Reads along with a fill: `range`, or all of a blob whose size nobody knows yet.
     pub(super) fn along(spool: Spool, seat: Seat, range: Option<Range<u64>>, spare: Spare) -> Reader {
         let total = seat.total();
+        let range = range.or_else(|| total.map(|total| 0..total));
         Reader::new(spool, Source::Fill(seat), range, total, spare)
     }
 
@@ -117,6 +120,15 @@ impl Reader {
                 let end = self.end.unwrap_or(self.at);
                 Some(Part { file: file.clone(), bytes: self.at..end })
             }
+            Source::Cut(file, cut) if self.at < cut.written => {
+                let end = self.end.map_or(cut.written, |end| end.min(cut.written));
+                Some(Part { file: file.clone(), bytes: self.at..end })
+            }
+            Source::Cut(_, cut) => {
+                let digester = cut.digester.clone();
+                self.source = Source::Upstream(self.rest(Some(digester)));
+                None
+            }
             Source::Fill(seat) => match ready!(seat.poll_part(self.at, cx)) {
                 Ok(Some(Part { file, bytes })) => {
                     let end = self.end.map_or(bytes.end, |end| end.min(bytes.end));
@@ -147,7 +159,7 @@ impl Reader {
             Loss::Wrong => {
                 Err(Broken::new(Cause::Digest, "upstream content does not have its digest").into())
             }
-            Loss::Disk | Loss::TooLarge => self.fall_back(),
+            Loss::Disk | Loss::TooLarge | Loss::Rotten => self.fall_back(),
             // What upstream denies to another's credentials it may allow to these.
             Loss::Refused | Loss::Upstream | Loss::Abandoned if !own => self.fall_back(),
             Loss::Refused | Loss::Upstream | Loss::Abandoned => {
@@ -156,47 +168,80 @@ impl Reader {
         }
     }
 
-    /// Goes on from upstream. What is read whole has its digest in the end, for as long as what was read can be hashed.
+    /// Goes on from upstream, behind what can still be read here. What is read whole has its digest in the end, for as
+    /// long as what was read can be hashed.
     fn fall_back(&mut self) -> Result<(), BoxError> {
         let verify = self.spare.verify;
         if verify && !self.whole {
             return Err(unreadable());
         }
         counter!(names::BLOBS_FALLBACKS).increment(1);
-        let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
-        let (at, total) = (self.at, self.total);
-        let body = rest(upstream, fetch, unreadable(), (at, self.end, total), TRIES);
-        let file = match &self.source {
-            Source::Fill(seat) => seat.file().cloned(),
-            Source::File(file) => Some(file.clone()),
-            Source::Turning(_) | Source::Upstream(_) => None,
+        let digester = self.spare.digest.digester().filter(|_| self.whole);
+        let (file, filled) = match &self.source {
+            Source::Fill(seat) => match (seat.file().cloned(), seat.cut()) {
+                (Some(file), Some(cut)) => return self.go_on(file, cut),
+                (file, _) => (file, true),
+            },
+            Source::File(file) => (Some(file.clone()), false),
+            Source::Cut(..) | Source::Turning(_) | Source::Upstream(_) => return Err(unreadable()),
         };
-        let expect = Expect { digest: self.spare.digest, size: total };
-        let (true, Some(digester)) = (self.whole, expect.digest.digester()) else {
-            self.source = Source::Upstream(body);
-            return Ok(());
-        };
-        let reads = self.spool.reads();
-        self.source = Source::Turning(Box::pin(async move {
-            let hashed = match file {
-                Some(file) => hashed(file, at, digester, reads).await,
-                // Nothing was ever there to be read.
-                None => Ok(digester),
-            };
-            match hashed {
-                Ok(digester) => Ok(body.expecting_rest(expect, digester, at)),
-                Err(_) if verify => Err(unreadable()),
-                Err(_) => Ok(body),
+        self.source = match (file, digester) {
+            (Some(file), Some(digester)) if self.at > 0 => {
+                let (hashed, body) = (hashed(file, self.at, digester, self.spool.hashes()), self.rest(None));
+                let (expect, at) = (self.expected(), self.at);
+                Source::Turning(Box::pin(async move {
+                    match hashed.await {
+                        Ok(digester) => Ok(body.expecting_rest(expect, digester, at)),
+                        // Of a fill nobody has verified the beginning either.
+                        Err(_) if verify || filled => Err(unreadable()),
+                        Err(_) => Ok(body),
+                    }
+                }))
             }
-        }));
+            (_, digester) => Source::Upstream(self.rest(digester)),
+        };
         Ok(())
+    }
+
+    /// Behind what a fill had written before its rest was lost.
+    fn go_on(&mut self, file: Arc<File>, cut: Cut) -> Result<(), BoxError> {
+        // There may have been more to come than was told, and then this is all that is promised.
+        let all = self.whole && self.end == Some(cut.written);
+        if all && cut.digester.clone().finish() != self.spare.digest {
+            return Err(Broken::new(Cause::Digest, "upstream content does not have its digest").into());
+        }
+        self.source = Source::Cut(file, cut);
+        Ok(())
+    }
+
+    /// Is there more than the source it had?
+    fn goes_on(&self) -> bool {
+        match self.source {
+            Source::Turning(_) | Source::Upstream(_) => true,
+            Source::Cut(..) => self.end != Some(self.at),
+            Source::Fill(_) | Source::File(_) => false,
+        }
+    }
+
+    /// What upstream has behind what was read, which is in `digester` where it is to be verified.
+    fn rest(&self, digester: Option<Digester>) -> Body {
+        let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
+        let body = rest(upstream, fetch, unreadable(), (self.at, self.end, self.total), TRIES);
+        match digester.filter(|_| self.whole) {
+            Some(digester) => body.expecting_rest(self.expected(), digester, self.at),
+            None => body,
+        }
+    }
+
+    fn expected(&self) -> Expect {
+        Expect { digest: self.spare.digest, size: self.total }
     }
 
     /// A read has failed.
     fn unreadable(&mut self, error: &io::Error) -> Result<(), BoxError> {
         tracing::warn!(%error, "a blob cannot be read from disk");
-        if matches!(self.source, Source::File(_)) {
-            self.spool.forget(self.spare.digest);
+        if let Source::File(file) = &self.source {
+            self.spool.forget(self.spare.digest, file.clone());
         }
         self.fall_back()
     }
@@ -255,7 +300,7 @@ impl HttpBody for Reader {
             }
             match ready!(this.poll_part(cx))? {
                 Some(part) => this.reading = Some(read(part, this.spool.reads())),
-                None if matches!(this.source, Source::Turning(_) | Source::Upstream(_)) => {}
+                None if this.goes_on() => {}
                 None => return Poll::Ready(None),
             }
         }
@@ -264,7 +309,9 @@ impl HttpBody for Reader {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Upstream(body) => body.is_end_stream(),
-            Source::Fill(_) | Source::File(_) | Source::Turning(_) => self.end == Some(self.at),
+            Source::Fill(_) | Source::File(_) | Source::Cut(..) | Source::Turning(_) => {
+                self.end == Some(self.at)
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use crate::oci::{Digest, Digester};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
 
@@ -47,8 +48,8 @@ pub(super) async fn round(spool: &Spool, rate: u64) -> io::Result<()> {
     }
     for (folder, algorithm) in folders {
         for (path, digest) in blocking(move || blobs(&folder, &algorithm)).await? {
-            if !is_right(path, digest, rate).await? {
-                spool.forget(digest);
+            if let Some(wrong) = wrong(path, digest, rate).await? {
+                spool.forget(digest, Arc::new(wrong));
             }
         }
     }
@@ -66,26 +67,27 @@ fn blobs(folder: &Path, algorithm: &str) -> io::Result<Vec<(PathBuf, Digest)>> {
     Ok(blobs)
 }
 
-/// Does the file have its digest? One that is gone does.
-pub(super) async fn is_right(path: PathBuf, digest: Digest, rate: u64) -> io::Result<bool> {
-    let Some(mut digester) = digest.digester() else { return Ok(true) };
+/// The file at `path`, unless it has this digest or is gone.
+pub(super) async fn wrong(path: PathBuf, digest: Digest, rate: u64) -> io::Result<Option<File>> {
+    let Some(mut digester) = digest.digester() else { return Ok(None) };
     let mut file = match blocking(move || File::open(path)).await {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     loop {
         let count;
-        (file, digester, count) = match blocking(move || take(file, digester)).await {
-            Ok(taken) => taken,
+        (file, digester, count) = blocking(move || Ok(take(file, digester))).await?;
+        let count = match count {
+            Ok(count) => count,
             // What cannot be read is no better than what is wrong.
             Err(error) => {
                 tracing::warn!(%error, "a blob cannot be read from disk");
-                return Ok(false);
+                return Ok(Some(file));
             }
         };
         if count == 0 {
-            return Ok(digester.finish() == digest);
+            return Ok((digester.finish() != digest).then_some(file));
         }
         if rate < u64::MAX {
             tokio::time::sleep(Duration::from_secs_f64(count as f64 / rate as f64)).await;
@@ -94,11 +96,10 @@ pub(super) async fn is_right(path: PathBuf, digest: Digest, rate: u64) -> io::Re
 }
 
 /// Hashes the next piece.
-fn take(mut file: File, mut digester: Digester) -> io::Result<(File, Digester, usize)> {
+fn take(mut file: File, mut digester: Digester) -> (File, Digester, io::Result<usize>) {
     let mut piece = vec![0; PIECE];
-    let count = file.read(&mut piece)?;
-    digester.update(&piece[..count]);
-    Ok((file, digester, count))
+    let count = file.read(&mut piece).inspect(|count| digester.update(&piece[..*count]));
+    (file, digester, count)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

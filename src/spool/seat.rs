@@ -1,7 +1,7 @@
 //! A reader's place at a fill.
 
 use super::Part;
-use super::fill::Fill;
+use super::fill::{Cut, Fill};
 use super::proof::Owner;
 use super::state::{Loss, Sight, State};
 use crate::error::Error;
@@ -39,6 +39,11 @@ impl Seat {
     /// The file, as soon as upstream has answered.
     pub(super) fn file(&self) -> Option<&Arc<File>> {
         self.fill.file()
+    }
+
+    /// What there is of a fill whose rest was lost on its way.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.fill.cut().cloned()
     }
 
     /// Waits for upstream's answer: the size, if it told it. `Err` has the refusal, if that is why there is none.

@@ -41,6 +41,8 @@ pub enum Loss {
     Wrong,
     /// The disk refused.
     Disk,
+    /// What is on disk is not what was written.
+    Rotten,
     /// It is too large to be kept.
     TooLarge,
     /// Nobody read on.
@@ -98,7 +100,7 @@ impl State {
     pub fn lost(&mut self, loss: Loss) {
         match self.stage {
             Stage::Asked | Stage::Filling => self.stage = Stage::Lost(loss),
-            Stage::Verified if loss == Loss::Disk => self.stage = Stage::Lost(loss),
+            Stage::Verified if matches!(loss, Loss::Disk | Loss::Rotten) => self.stage = Stage::Lost(loss),
             Stage::Verified | Stage::Lost(_) => {}
         }
     }

@@ -1,11 +1,12 @@
 //! The spool as those who serve blobs see it.
 
 use super::disk::Disk;
+use super::file::is_same;
 use super::fill::Fill;
 use super::house::House;
 use super::proof::{Owner, Proofs};
 use super::readers::{Reader, Spare};
-use super::scrub::{is_right, scrub};
+use super::scrub::{scrub, wrong};
 use super::seat::Seat;
 use super::state::Loss;
 use crate::body::Body;
@@ -88,11 +89,11 @@ impl Spool {
         }
     }
 
-    /// Why this blob of this registry is not asked for, if it came wrong a moment ago.
-    pub fn refusal(&self, registry: &Host, digest: &Digest) -> Option<Error> {
-        let left = self.0.quarantined(registry, digest)?;
+    /// Why this blob is not asked for on behalf of `owner`, if it came wrong a moment ago.
+    pub fn refusal(&self, owner: &Owner, digest: &Digest) -> Option<Error> {
+        let left = self.0.quarantined(owner, digest)?;
         counter!(names::BLOBS_QUARANTINED).increment(1);
-        Some(wrong().with_retry_after(left))
+        Some(came_wrong().with_retry_after(left))
     }
 
     /// Is the blob on its way from this registry? And of which size, if that is known?
@@ -101,8 +102,8 @@ impl Spool {
         fills.get(&(registry.clone(), *digest)).filter(|fill| !fill.is_lost()).map(|fill| fill.total())
     }
 
-    /// A place at the fill of the blob from `lead`'s registry, which is begun with `lead` if there is none. `None` when it cannot be begun now,
-    /// and the blob has to pass through.
+    /// A place at the fill of the blob from `lead`'s registry, which is begun with `lead` if there is none. `None` when
+    /// it cannot be begun now, and the blob has to pass through.
     pub fn join(&self, digest: &Digest, lead: Lead) -> Option<Place> {
         let mut fills = self.0.fills();
         let place = |seat, leads| Some(Place { spool: self.clone(), seat, leads });
@@ -118,20 +119,23 @@ impl Spool {
         place(seat, true)
     }
 
-    /// What is on disk under this digest is not it.
-    pub fn forget(&self, digest: Digest) {
+    /// The file that was found under this digest is not it.
+    pub fn forget(&self, digest: Digest, wrong: Arc<File>) {
         counter!(names::BLOBS_CORRUPT).increment(1);
         tracing::warn!("a blob on disk is corrupt, and is removed");
-        // A fill that has just been published has the same file.
-        for fill in self.0.fills().values().filter(|fill| *fill.digest() == digest && fill.is_verified()) {
-            fill.lose(Loss::Disk);
-        }
+        // A fill that has just been published may have the same file.
+        let fills: Vec<_> =
+            self.0.fills().values().filter(|fill| *fill.digest() == digest).cloned().collect();
         let disk = self.0.disk.clone();
-        spawn_blocking(move || match disk.remove(&digest) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(%error, "a corrupt blob cannot be removed");
+        spawn_blocking(move || {
+            let same = |fill: &&Arc<Fill>| fill.file().is_some_and(|file| is_same(file, &wrong));
+            fills.iter().filter(same).for_each(|fill| fill.lose(Loss::Rotten));
+            match disk.remove(&digest, &wrong) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, "a corrupt blob cannot be removed");
+                }
+                _ => {}
             }
-            _ => {}
         });
     }
 
@@ -141,9 +145,9 @@ impl Spool {
         let (spool, path) = (self.clone(), self.0.disk.path(&digest));
         tokio::spawn(async move {
             if let Some(path) = path
-                && let Ok(false) = is_right(path, digest, u64::MAX).await
+                && let Ok(Some(wrong)) = wrong(path, digest, u64::MAX).await
             {
-                spool.forget(digest);
+                spool.forget(digest, Arc::new(wrong));
             }
             drop(permit);
         });
@@ -151,6 +155,10 @@ impl Spool {
 
     pub(super) fn reads(&self) -> Arc<Semaphore> {
         self.0.reads.clone()
+    }
+
+    pub(super) fn hashes(&self) -> Arc<Semaphore> {
+        self.0.hashes.clone()
     }
 
     pub(super) fn disk(&self) -> &Arc<Disk> {
@@ -162,6 +170,11 @@ impl Held {
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// What is read of it, to be [forgotten](Spool::forget) if it turns out not to be the blob.
+    pub fn file(&self) -> Arc<File> {
+        self.file.clone()
     }
 
     /// Its bytes in `range` as a body.
@@ -185,7 +198,7 @@ impl Place {
     /// there is none.
     pub async fn answered(&mut self) -> Result<Option<u64>, Option<Error>> {
         let lost = |(loss, refusal): (Loss, Option<Error>)| match loss {
-            Loss::Wrong => Some(wrong()),
+            Loss::Wrong => Some(came_wrong()),
             _ => refusal,
         };
         self.seat.answered().await.map_err(lost)
@@ -197,6 +210,6 @@ impl Place {
     }
 }
 
-fn wrong() -> Error {
+fn came_wrong() -> Error {
     Error::bad_gateway("upstream sent this blob with a wrong size or digest a moment ago")
 }

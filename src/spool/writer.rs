@@ -2,6 +2,7 @@
 
 use super::disk::Room;
 use super::file::Temporary;
+use super::fill::Cut;
 use super::state::Loss;
 use crate::oci::{Digest, Digester};
 use bytes::Bytes;
@@ -46,6 +47,11 @@ impl Writer {
     /// Has what was written this digest, and this size if one was told?
     pub(super) fn is(&self, digest: &Digest, size: Option<u64>) -> bool {
         size.is_none_or(|size| size == self.written) && self.digester.clone().finish() == *digest
+    }
+
+    /// What has been written so far.
+    pub(super) fn cut(&self) -> Cut {
+        Cut { written: self.written, digester: self.digester.clone() }
     }
 
     /// Has the disk take all of it.

@@ -27,7 +27,7 @@ impl Room {
         self.bytes += more;
         disk.reserved.fetch_add(more, Ordering::Relaxed);
         disk.show();
-        if disk.used() > disk.max_size {
+        if disk.is_crowded() {
             disk.crowded.notify_one();
         }
         true

@@ -76,7 +76,10 @@ fn strangers_are_left_alone() {
     assert!(disk.find(&unknown).unwrap().is_none());
     let digest = put(&disk, 5, 0);
     disk.look().unwrap();
-    disk.remove(&digest).unwrap();
+    let other = fs::File::open(&stranger).unwrap();
+    disk.remove(&digest, &other).unwrap();
+    let found = disk.find(&digest).unwrap().expect("another file is wrong");
+    disk.remove(&digest, &found.file).unwrap();
     assert!(disk.find(&digest).unwrap().is_none() && disk.used() == 0);
 }
 

@@ -42,7 +42,7 @@ enum Event {
 fn events(world: &World) -> Vec<Event> {
     use Event::*;
     let mut events = vec![Answer { told: true }, Answer { told: false }, Write, Finish];
-    events.extend([Loss::Refused, Loss::Upstream, Loss::Disk].map(Lose));
+    events.extend([Loss::Refused, Loss::Upstream, Loss::Disk, Loss::Rotten].map(Lose));
     events.push(Abandon);
     if world.readers.len() < 2 {
         events.push(Join);
@@ -68,7 +68,10 @@ fn after(world: &World, event: Event) -> Option<World> {
         Event::Abandon => {
             next.state.abandon();
             let read = world.readers.iter().any(|reader| *reader != Reader::Left);
-            assert!(!read || next.state == world.state, "somebody reads");
+            match read || world.state.is_verified() || world.state.loss().is_some() {
+                true => assert!(next.state == world.state, "somebody reads, or it is too late"),
+                false => assert_eq!(next.state.loss(), Some(Loss::Abandoned)),
+            }
         }
         Event::Join => match next.state.join() {
             true => next.readers.push(Reader::At(0)),
@@ -107,8 +110,8 @@ fn check(world: &World) {
                 assert!(world.right, "the last byte of a wrong blob was read");
             }
             Reader::At(at) => {
-                let verified =
-                    matches!(state.stage, Stage::Verified | Stage::Lost(Loss::Disk)) && world.right;
+                let kept = Stage::Lost(Loss::Disk) == state.stage || Stage::Lost(Loss::Rotten) == state.stage;
+                let verified = (kept || state.is_verified()) && world.right;
                 assert!(verified || at + HELD <= world.real || at == 0, "the end is held back");
             }
             Reader::Complete(at) => assert!(world.right && at == world.real, "complete is right and whole"),

@@ -1,14 +1,18 @@
 //! Many clients of one blob, and an upstream that breaks off.
 
-use super::faulty::{Faulty, Reply};
 use super::processes::{Wave, folder};
 use super::reader::Reader;
+use crate::support::{Plan, Upstream};
+use http::Method;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// Bytes of a small part.
 const PART: usize = 100_000;
+
+/// A reset loses what the sockets hold, at most so much.
+const SOCKETS: usize = 4 << 20;
 
 /// Size of the blob: `WAVE_SPOOL_SIZE` in MiB, else one that takes a moment.
 fn size() -> usize {
@@ -18,12 +22,16 @@ fn size() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_clients_at_once_cost_one_fetch_that_breaks_three_times() {
     let size = size();
-    let marks = Mutex::new([10, 50, 99].map(|percent| (size / 100 * percent) as u64).to_vec());
-    let upstream = Faulty::start(move |asked| {
+    let all = [10, 50, 99].map(|percent| (size / 100 * percent) as u64);
+    let marks = Mutex::new(all.to_vec());
+    let upstream = Upstream::scripted(move |seen| {
         let mut marks = marks.lock().unwrap();
-        let next = (asked.is_get() && !marks.is_empty()).then(|| marks.remove(0));
-        let breaks = next.map(|mark| mark - asked.first());
-        Reply { breaks, pace: Some((256 * 1024, Duration::from_millis(5))), ..Reply::default() }
+        let next = (seen.method == Method::GET && !marks.is_empty()).then(|| marks.remove(0));
+        let plan = Plan::normal().trickle(256 * 1024, Duration::from_millis(5));
+        Some(match next {
+            Some(mark) => plan.reset_after(mark - seen.first()),
+            None => plan,
+        })
     })
     .await;
     let (digest, content) = upstream.noise(size, 2);
@@ -51,9 +59,15 @@ async fn two_hundred_clients_at_once_cost_one_fetch_that_breaks_three_times() {
     while let Some(done) = clients.join_next().await {
         done.unwrap();
     }
-    let (sent, peak) = (upstream.sent(), wave.peak());
+    let (sent, peak) = (upstream.sent("/blobs/"), wave.peak());
     println!("200 clients: {sent} of {size} bytes fetched, VmHWM {} KiB", peak / 1024);
-    assert_eq!(upstream.count("GET"), 4, "one fetch, and one more for each break");
-    assert!(sent <= size as u64 * 105 / 100, "{sent} of {size}");
+    let gets: Vec<_> =
+        upstream.seen("/blobs/").into_iter().filter(|seen| seen.method == Method::GET).collect();
+    assert_eq!(gets.len(), 4, "one fetch, and one more for each break");
+    for (again, mark) in gets[1..].iter().zip(all) {
+        assert!((mark.saturating_sub(SOCKETS as u64)..=mark).contains(&again.first()), "{mark} {again:?}");
+    }
+    let most = (size + (size / 20).max(3 * SOCKETS)) as u64;
+    assert!(sent <= most, "{sent} of {size}");
     assert!(peak < 64 << 20, "{} KiB", peak / 1024);
 }

@@ -1,9 +1,9 @@
 //! What becomes of the bytes on disk.
 
-use super::faulty::{Faulty, Reply};
 use super::reader::Reader;
 use super::{cache, caching, caching_with, filling, kept, metric, published, until, url};
-use crate::support::{Proxy, get, head};
+use crate::support::{Plan, Proxy, Seen, Upstream, get, head};
+use http::Method;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 #[tokio::test]
 async fn a_restart_serves_from_disk() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(500_000, 1);
     let proxy = caching(&upstream, "").await;
     assert!(get(&url(&proxy, &digest)).await.body == content);
@@ -23,12 +23,12 @@ async fn a_restart_serves_from_disk() {
     assert!(get(&url(&proxy, &digest)).await.body == content);
     let answer = head(&url(&proxy, &digest)).await;
     assert_eq!((answer.status.as_u16(), answer.header("content-length")), (200, "500000"));
-    assert_eq!((upstream.count("GET"), upstream.count("HEAD")), (1, 1), "a proof and no fetch");
+    assert_eq!((upstream.count(Method::GET), upstream.count(Method::HEAD)), (1, 1), "a proof and no fetch");
 }
 
 #[tokio::test]
 async fn case_43_a_byte_that_rotted_is_found_when_it_is_read() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(500_000, 2);
     let proxy = caching(&upstream, ", verify-reads: true").await;
     assert!(get(&url(&proxy, &digest)).await.body == content);
@@ -40,12 +40,12 @@ async fn case_43_a_byte_that_rotted_is_found_when_it_is_read() {
     until("a removed blob", || !path.exists()).await;
     assert!(metric(&proxy, "wave_blob_cache_corrupt_total").await >= 1.0);
     assert!(get(&url(&proxy, &digest)).await.body == content);
-    assert_eq!(upstream.count("GET"), 2);
+    assert_eq!(upstream.count(Method::GET), 2);
 }
 
 #[tokio::test]
 async fn case_43_a_blob_that_was_cut_is_not_served() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(500_000, 3);
     let proxy = caching(&upstream, "").await;
     assert!(get(&url(&proxy, &digest)).await.body == content);
@@ -59,7 +59,7 @@ async fn case_43_a_blob_that_was_cut_is_not_served() {
 
 #[tokio::test]
 async fn case_43_a_blob_that_shrinks_under_a_reader_is_gone_on_with() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(24 << 20, 4);
     let proxy = caching(&upstream, "").await;
     assert!(get(&url(&proxy, &digest)).await.body == content);
@@ -73,16 +73,15 @@ async fn case_43_a_blob_that_shrinks_under_a_reader_is_gone_on_with() {
         .set_len(20 << 20)
         .unwrap();
     assert!(slow.all().await.unwrap() == content);
-    let last = upstream.asked().pop().unwrap();
-    assert!(last.first() > 10 << 20 && last.is_get(), "{last:?}");
+    let last = upstream.seen("").pop().unwrap();
+    assert!(last.first() > 10 << 20 && last.method == Method::GET, "{last:?}");
     assert!(metric(&proxy, "wave_blob_cache_fallbacks_total").await >= 1.0);
 }
 
 #[tokio::test]
 async fn case_44_two_that_share_a_folder() {
     let upstream =
-        Faulty::start(|_| Reply { pace: Some((64 * 1024, Duration::from_millis(4))), ..Reply::default() })
-            .await;
+        Upstream::scripted(|_| Some(Plan::normal().trickle(64 * 1024, Duration::from_millis(4)))).await;
     let (digest, content) = upstream.noise(6 << 20, 5);
     let folder = tempfile::tempdir().unwrap();
     let keys = format!("  blob-cache: {{ dir: \"{}\" }}\n", folder.path().display());
@@ -103,14 +102,18 @@ async fn case_44_two_that_share_a_folder() {
     until("a blob", || kept(folder.path(), &other).exists()).await;
     assert!(get(&url(&two, &other)).await.body == content);
     assert_eq!(
-        upstream.asked().iter().filter(|asked| asked.is_get() && asked.path.contains(&other.hex())).count(),
+        upstream
+            .seen("")
+            .iter()
+            .filter(|seen| seen.method == Method::GET && seen.path.contains(&other.hex()))
+            .count(),
         1
     );
 }
 
 #[tokio::test]
 async fn case_45_eviction_under_a_reader() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let proxy = caching(&upstream, ", max-size: 30MiB").await;
     let (old, content) = upstream.noise(24 << 20, 7);
     assert!(get(&url(&proxy, &old)).await.body == content);
@@ -124,7 +127,7 @@ async fn case_45_eviction_under_a_reader() {
     until("an eviction", || !kept(&cache(&proxy), &old).exists()).await;
     assert!(slow.all().await.unwrap() == content, "its reader keeps it");
     published(&proxy, &new).await;
-    assert_eq!(upstream.count("GET"), 2);
+    assert_eq!(upstream.count(Method::GET), 2);
     assert!(metric(&proxy, "wave_blob_cache_evicted_total").await >= 1.0);
     // More than the whole cache takes is not kept.
     let (large, content) = upstream.noise(31 << 20, 9);
@@ -162,8 +165,7 @@ fn mount(arguments: &[&str], path: &Path) {
 #[tokio::test]
 async fn case_41_a_full_disk_degrades_to_passing_through() {
     let upstream =
-        Faulty::start(|_| Reply { pace: Some((64 * 1024, Duration::from_millis(1))), ..Reply::default() })
-            .await;
+        Upstream::scripted(|_| Some(Plan::normal().trickle(64 * 1024, Duration::from_millis(1)))).await;
     let (digest, content) = upstream.noise(12 << 20, 10);
     let disk = Small::new("5m");
     let keys = format!("  blob-cache: {{ dir: \"{}\" }}\n", disk.0.path().join("cache").display());
@@ -176,6 +178,11 @@ async fn case_41_a_full_disk_degrades_to_passing_through() {
         }
     });
     futures_util::future::join_all(readers).await;
+    // What had been written is read by all who are before it, and is not asked for again.
+    let mut asked: Vec<u64> = upstream.seen("/blobs/").iter().skip(1).map(Seen::first).collect();
+    asked.sort_unstable();
+    assert!(asked.len() == 3 && asked[0] == asked[1] && asked[2] == 11 << 20, "{asked:?}");
+    assert!((3 << 20..=5 << 20).contains(&asked[0]), "{asked:?}");
     let folder = disk.0.path().join("cache");
     until("the end of the fill", || filling(&folder) == 0).await;
     assert!(!kept(&folder, &digest).exists(), "no part is published");
@@ -193,10 +200,14 @@ async fn case_41_a_disk_that_fills_hides_no_wrong_byte_and_breaks_no_verified_bl
         [(None, "verify: always"), (None, ""), (Some(100_000), ""), (Some(100_000), "verify: always")]
     {
         // Only the first request brings the wrong byte: the rest alone would look right.
-        let pace = Some((64 * 1024, Duration::from_millis(1)));
-        let upstream = Faulty::start(move |asked| {
-            let flips = flips.filter(|_| asked.before == 0);
-            Reply { flips, pace, ..Reply::default() }
+        let upstream = Upstream::scripted(move |seen| {
+            let flips = flips.filter(|_| seen.nth == 0);
+            Some(
+                flips
+                    .into_iter()
+                    .fold(Plan::normal(), Plan::flip)
+                    .trickle(64 * 1024, Duration::from_millis(1)),
+            )
         })
         .await;
         let (digest, content) = upstream.noise(12 << 20, 14);
@@ -215,8 +226,7 @@ async fn case_41_a_disk_that_fills_hides_no_wrong_byte_and_breaks_no_verified_bl
 #[tokio::test]
 async fn what_cannot_be_published_is_read_to_its_end() {
     let upstream =
-        Faulty::start(|_| Reply { pace: Some((64 * 1024, Duration::from_millis(1))), ..Reply::default() })
-            .await;
+        Upstream::scripted(|_| Some(Plan::normal().trickle(64 * 1024, Duration::from_millis(1)))).await;
     let (digest, content) = upstream.noise(24 << 20, 15);
     let proxy = super::caching(&upstream, "").await;
     let mut reader = Reader::get(&url(&proxy, &digest)).await;
@@ -228,12 +238,12 @@ async fn what_cannot_be_published_is_read_to_its_end() {
     // The fill ends while he reads nothing, and has more before him than sockets hold.
     until("the end of the fill", || filling(&super::cache(&proxy)) == 0).await;
     assert!(reader.all().await.expect("all of it is there") == content);
-    assert_eq!(upstream.count("GET"), 1, "and nothing is asked for again");
+    assert_eq!(upstream.count(Method::GET), 1, "and nothing is asked for again");
 }
 
 #[tokio::test]
 async fn case_41_a_disk_that_became_read_only() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let [(one, first), (two, second)] = [12, 13].map(|seed| upstream.noise(200_000, seed));
     let disk = Small::new("5m");
     let keys = format!("  blob-cache: {{ dir: \"{}\" }}\n", disk.0.path().join("cache").display());
@@ -246,14 +256,18 @@ async fn case_41_a_disk_that_became_read_only() {
     assert!(get(&url(&proxy, &two)).await.body == second, "it passes through");
     assert!(get(&url(&proxy, &one)).await.body == first, "what is there is read");
     assert_eq!(
-        upstream.asked().iter().filter(|asked| asked.is_get() && asked.path.contains(&one.hex())).count(),
+        upstream
+            .seen("")
+            .iter()
+            .filter(|seen| seen.method == Method::GET && seen.path.contains(&one.hex()))
+            .count(),
         1
     );
 }
 
 #[tokio::test]
 async fn a_registry_that_redirects_its_clients_is_not_kept() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(1000, 14);
     let proxy = caching_with(&upstream, "redirect: true", "", "").await;
     assert!(get(&url(&proxy, &digest)).await.body == content);
@@ -263,7 +277,7 @@ async fn a_registry_that_redirects_its_clients_is_not_kept() {
 #[tokio::test]
 async fn case_14_only_digests_that_can_be_verified_are_kept() {
     use sha2::Digest as _;
-    let upstream = Faulty::start(|_| Reply { content: Some("sha512".into()), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::normal().other("sha512"))).await;
     let proxy = caching(&upstream, "").await;
     let hex: String = sha2::Sha512::digest("sha512").iter().map(|byte| format!("{byte:02x}")).collect();
     for (digest, times) in [(format!("sha512:{hex}"), 1), ("other:abc".to_string(), 2)] {
@@ -272,7 +286,7 @@ async fn case_14_only_digests_that_can_be_verified_are_kept() {
             assert_eq!(get(&url).await.body, "sha512");
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
-        let is = |asked: &super::faulty::Asked| asked.is_get() && asked.path.ends_with(&digest);
-        assert_eq!(upstream.asked().iter().filter(|asked| is(asked)).count(), times, "{digest}");
+        let is = |seen: &Seen| seen.method == Method::GET && seen.path.ends_with(&digest);
+        assert_eq!(upstream.seen("").iter().filter(|seen| is(seen)).count(), times, "{digest}");
     }
 }

@@ -2,7 +2,6 @@
 
 mod crowd;
 mod disk;
-mod faulty;
 mod processes;
 mod random;
 mod reader;
@@ -11,19 +10,18 @@ mod sharing;
 mod tenants;
 mod wrong;
 
-use crate::support::{Proxy, get};
-use faulty::Faulty;
+use crate::support::{Proxy, Upstream, get};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use wave_registry::oci::Digest;
 
 /// A proxy with a blob cache, and more keys of `wave.blob-cache`.
-async fn caching(upstream: &Faulty, keys: &str) -> Proxy {
+async fn caching(upstream: &Upstream, keys: &str) -> Proxy {
     caching_with(upstream, "", keys, "").await
 }
 
 /// The same with more keys of the registry and of `wave`.
-async fn caching_with(upstream: &Faulty, registry: &str, keys: &str, wave: &str) -> Proxy {
+async fn caching_with(upstream: &Upstream, registry: &str, keys: &str, wave: &str) -> Proxy {
     let wave = format!("  blob-cache: {{ dir: \"FOLDER/cache\"{keys} }}\n{wave}");
     Proxy::to(upstream.address, registry, &wave).await
 }
@@ -52,6 +50,9 @@ async fn published(proxy: &Proxy, digest: &Digest) {
 fn url(proxy: &Proxy, digest: &Digest) -> String {
     proxy.url(&format!("/v2/library/app/blobs/{digest}"))
 }
+
+/// So long that no test waits for its end.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// Waits until `is` holds.
 async fn until(what: &str, mut is: impl FnMut() -> bool) {

@@ -1,8 +1,8 @@
 //! The spool in the program itself: crashes, a large folder.
 
-use super::faulty::{Faulty, Reply};
 use super::reader::Reader;
 use super::{filling, kept};
+use crate::support::{Plan, Upstream};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Wave {
 
 impl Wave {
     /// Starts in `folder` and waits until it is ready.
-    pub fn start(folder: &Path, upstream: &Faulty) -> Wave {
+    pub fn start(folder: &Path, upstream: &Upstream) -> Wave {
         let config = format!(
             "wave.server.bind: 127.0.0.1:0\nwave.admin.bind: 127.0.0.1:0\nwave.log: {{ level: warn }}\n\
              wave.blob-cache.dir: cache\n\
@@ -69,8 +69,7 @@ pub fn folder() -> TempDir {
 async fn case_42_a_crash_at_any_moment_leaves_whole_blobs_or_none() {
     const SIZE: usize = 600_000;
     let upstream =
-        Faulty::start(|_| Reply { pace: Some((64 * 1024, Duration::from_millis(2))), ..Reply::default() })
-            .await;
+        Upstream::scripted(|_| Some(Plan::normal().trickle(64 * 1024, Duration::from_millis(2)))).await;
     let (digest, content) = upstream.noise(SIZE, 1);
     let folder = folder();
     let cache = folder.path().join("cache");
@@ -100,7 +99,7 @@ async fn case_42_a_crash_at_any_moment_leaves_whole_blobs_or_none() {
 #[tokio::test]
 async fn case_48_a_large_folder_delays_no_start() {
     let count: usize = std::env::var("WAVE_SPOOL_OBJECTS").map_or(20_000, |text| text.parse().unwrap());
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(1000, 3);
     let folder = folder();
     let cache = folder.path().join("cache");

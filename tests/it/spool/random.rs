@@ -1,8 +1,8 @@
 //! Many small blobs, random faults, random readers: nothing wrong is ever delivered as a whole.
 
-use super::faulty::{Asked, Faulty, Reply};
 use super::reader::Reader;
-use super::{caching_with, filling};
+use super::{LONG, caching_with, filling};
+use crate::support::{Plan, Seen, Upstream};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,24 +27,29 @@ impl Dice {
 }
 
 /// What happens to this request: the same each time the test runs.
-fn fault(asked: &Asked) -> Reply {
-    let name = Digest::sha256(format!("{} {} {}", asked.path, asked.method, asked.before));
+fn fault(seen: &Seen) -> Option<Plan> {
+    let name = Digest::sha256(format!("{} {} {}", seen.path, seen.method, seen.nth));
     let mut dice = Dice::new(u64::from_le_bytes(name.raw()[..8].try_into().unwrap()));
-    let mut reply = Reply { ranges: dice.roll(4) > 0, chunked: dice.roll(5) == 0, ..Reply::default() };
-    if dice.roll(3) == 0 {
-        reply.headers = "etag: \"v1\"\r\n".into();
+    let mut plan = Plan::normal();
+    if dice.roll(4) == 0 {
+        plan = plan.no_ranges();
+    }
+    if dice.roll(5) == 0 {
+        plan = plan.chunked();
+    }
+    if dice.roll(3) > 0 {
+        plan = plan.without("etag");
     }
     let at = dice.roll(200_000);
-    match dice.roll(12) {
-        0 | 1 => reply.breaks = Some(at),
-        2 => reply.flips = Some(at % 20_000),
-        3 => reply.status = Some((503, String::new())),
-        4 => reply.stalls = Some(at),
-        5 => reply.content = Some(Bytes::from(vec![7; at as usize])),
-        6 => reply.pace = Some((10_000, Duration::from_millis(1))),
-        _ => {}
-    }
-    reply
+    Some(match dice.roll(12) {
+        0 | 1 => plan.close_after(at),
+        2 => plan.flip(at % 20_000),
+        3 => Plan::status(503),
+        4 => plan.stall_after(at, LONG),
+        5 => plan.other(vec![7; at as usize]),
+        6 => plan.trickle(10_000, Duration::from_millis(1)),
+        _ => plan,
+    })
 }
 
 /// One reader of a blob; whether he got all that he was promised.
@@ -73,7 +78,7 @@ async fn read(url: &str, content: &Bytes, mut dice: Dice) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_wrong_byte_is_delivered_as_complete() {
     let count: u64 = std::env::var("WAVE_SPOOL_BLOBS").map_or(1500, |text| text.parse().unwrap());
-    let upstream = Faulty::start(fault).await;
+    let upstream = Upstream::scripted(fault).await;
     // A part is verified only where it comes with the rest, so none may pass by the fills; a whole may.
     let limits = "  upstream: { idle-timeout: 100ms, attempts: 3, retry-delay: 1ms }\n";
     let proxy =

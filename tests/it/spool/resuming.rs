@@ -1,18 +1,18 @@
 //! Upstream breaks off, and no client notices.
 
-use super::faulty::{Faulty, Reply};
-use super::{caching, caching_with, metric, published, until, url};
+use super::{LONG, caching, caching_with, metric, published, until, url};
 use crate::support::client::try_send;
-use crate::support::{Proxy, get};
+use crate::support::{Plan, Proxy, Upstream, get};
 use http::Method;
 
 const SIZE: usize = 2_000_000;
 
 /// The first answer ends after `at` bytes of the blob.
-async fn breaking(at: usize, ranges: bool) -> Faulty {
-    Faulty::start(move |asked| match asked.before {
-        0 if asked.is_get() => Reply { breaks: Some(at as u64), ..Reply::default() },
-        _ => Reply { ranges, headers: "etag: \"v1\"\r\n".into(), ..Reply::default() },
+async fn breaking(at: usize, ranges: bool) -> Upstream {
+    Upstream::scripted(move |seen| match seen.nth {
+        0 if seen.method == Method::GET => Some(Plan::normal().close_after(at as u64)),
+        _ if ranges => Some(Plan::normal()),
+        _ => Some(Plan::normal().no_ranges()),
     })
     .await
 }
@@ -31,8 +31,9 @@ async fn case_26_a_blob_that_breaks_off_is_gone_on_with() {
                 false => Proxy::to(upstream.address, "", "").await,
             };
             assert!(get(&url(&proxy, &digest)).await.body == content, "{at} {ranges} {cached}");
-            let gets: Vec<_> = upstream.asked().into_iter().filter(|asked| asked.is_get()).collect();
-            let asked = gets.iter().map(|asked| asked.header("range")).collect::<Vec<_>>();
+            let gets: Vec<_> =
+                upstream.seen("").into_iter().filter(|seen| seen.method == Method::GET).collect();
+            let asked = gets.iter().map(|seen| seen.header("range")).collect::<Vec<_>>();
             let again = if at == 0 { String::new() } else { format!("bytes={at}-") };
             assert_eq!(asked, ["", &*again], "{at} {ranges} {cached}");
             if cached {
@@ -44,9 +45,9 @@ async fn case_26_a_blob_that_breaks_off_is_gone_on_with() {
 
 #[tokio::test]
 async fn case_26_the_end_without_its_chunk_is_no_end() {
-    let upstream = Faulty::start(|asked| match asked.before {
-        0 => Reply { chunked: true, breaks: Some(SIZE as u64), ..Reply::default() },
-        _ => Reply { status: Some((503, String::new())), ..Reply::default() },
+    let upstream = Upstream::scripted(|seen| match seen.nth {
+        0 => Some(Plan::normal().chunked().close_after(SIZE as u64)),
+        _ => Some(Plan::status(503)),
     })
     .await;
     let (digest, _) = upstream.noise(SIZE, 1);
@@ -58,28 +59,28 @@ async fn case_26_the_end_without_its_chunk_is_no_end() {
 
 #[tokio::test]
 async fn case_26_all_bytes_without_their_end_are_all() {
-    let upstream = Faulty::start(|asked| match asked.before {
-        0 => Reply { chunked: true, breaks: Some(SIZE as u64), ..Reply::default() },
-        _ => Reply::default(),
+    let upstream = Upstream::scripted(|seen| match seen.nth {
+        0 => Some(Plan::normal().chunked().close_after(SIZE as u64)),
+        _ => Some(Plan::normal()),
     })
     .await;
     let (digest, content) = upstream.noise(SIZE, 8);
     let proxy = caching(&upstream, "").await;
     assert!(get(&url(&proxy, &digest)).await.body == content);
-    assert_eq!(upstream.asked()[1].header("range"), format!("bytes={SIZE}-"));
+    assert_eq!(upstream.seen("")[1].header("range"), format!("bytes={SIZE}-"));
     published(&proxy, &digest).await;
 }
 
 #[tokio::test]
 async fn a_fill_is_gone_on_with_again_and_again() {
     // Each answer brings 300 000 bytes.
-    let upstream = Faulty::start(|_| Reply { breaks: Some(300_000), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::normal().close_after(300_000))).await;
     let (digest, content) = upstream.noise(SIZE, 2);
     let proxy = caching(&upstream, "").await;
     let url = url(&proxy, &digest);
     let (one, two) = tokio::join!(get(&url), get(&url));
     assert!(one.body == content && two.body == content);
-    assert_eq!(upstream.sent(), SIZE as u64, "no byte twice");
+    assert_eq!(upstream.sent("/blobs/"), SIZE as u64, "no byte twice");
     assert!(metric(&proxy, "wave_upstream_resumes_total{outcome=\"resumed\"}").await >= 6.0);
 }
 
@@ -91,29 +92,29 @@ async fn a_part_that_passes_through_is_gone_on_with() {
     let headers = [("range", "bytes=5000-9999")];
     let answer = crate::support::send(Method::GET, &url(&proxy, &digest), &headers, "").await;
     assert_eq!((answer.status.as_u16(), answer.body == content[5000..10_000]), (206, true));
-    let ranges: Vec<_> = upstream.asked().iter().map(|asked| asked.header("range").to_string()).collect();
+    let ranges: Vec<_> = upstream.seen("").iter().map(|seen| seen.header("range").to_string()).collect();
     assert_eq!(ranges, ["bytes=5000-9999", "bytes=6000-9999"]);
 }
 
 #[tokio::test]
 async fn the_second_failure_without_progress_reaches_the_client() {
-    let upstream = Faulty::start(|asked| match asked.before {
-        0 => Reply { breaks: Some(100_000), ..Reply::default() },
-        _ => Reply { breaks: Some(0), ..Reply::default() },
+    let upstream = Upstream::scripted(|seen| match seen.nth {
+        0 => Some(Plan::normal().close_after(100_000)),
+        _ => Some(Plan::normal().close_after(0)),
     })
     .await;
     let (digest, _) = upstream.noise(SIZE, 4);
     let proxy = Proxy::to(upstream.address, "", "  upstream: { attempts: 1 }\n").await;
     assert!(try_send(Method::GET, &url(&proxy, &digest), &[], "").await.is_err());
-    assert_eq!(upstream.count("GET"), 2);
+    assert_eq!(upstream.count(Method::GET), 2);
 }
 
 #[tokio::test]
 async fn verification_spans_the_pieces() {
     for flips in [None, Some(1_500_000)] {
-        let upstream = Faulty::start(move |asked| match asked.before {
-            0 => Reply { breaks: Some(SIZE as u64 / 2), ..Reply::default() },
-            _ => Reply { flips, ..Reply::default() },
+        let upstream = Upstream::scripted(move |seen| match seen.nth {
+            0 => Some(Plan::normal().close_after(SIZE as u64 / 2)),
+            _ => Some(flips.into_iter().fold(Plan::normal(), Plan::flip)),
         })
         .await;
         let (digest, content) = upstream.noise(SIZE, 5);
@@ -129,18 +130,17 @@ async fn verification_spans_the_pieces() {
 #[tokio::test]
 async fn case_30_a_signed_url_that_expired_is_signed_again() {
     // The storage takes each signature once.
-    let storage = Faulty::start(|asked| match asked.before {
-        0 if asked.path.contains("sign=1/") => Reply { breaks: Some(700_000), ..Reply::default() },
-        0 => Reply::default(),
-        _ => Reply { status: Some((403, String::new())), ..Reply::default() },
+    let storage = Upstream::scripted(|seen| match seen.nth {
+        0 if seen.path.contains("sign=1/") => Some(Plan::normal().close_after(700_000)),
+        0 => Some(Plan::normal()),
+        _ => Some(Plan::status(403)),
     })
     .await;
     let (digest, content) = storage.noise(SIZE, 6);
     let at = storage.address;
-    let upstream = Faulty::start(move |asked| {
-        let name = asked.path.rsplit('/').next().unwrap();
-        let to = format!("location: http://{at}/sign={}/blobs/{name}\r\n", asked.before + 1);
-        Reply { status: Some((307, to)), ..Reply::default() }
+    let upstream = Upstream::scripted(move |seen| {
+        let name = seen.path.rsplit('/').next().unwrap();
+        Some(Plan::redirect(&format!("http://{at}/sign={}/blobs/{name}", seen.nth + 1)))
     })
     .await;
     for cached in [true, false] {
@@ -151,7 +151,7 @@ async fn case_30_a_signed_url_that_expired_is_signed_again() {
         };
         assert!(get(&url(&proxy, &digest)).await.body == content, "{cached}");
         if cached {
-            let paths: Vec<_> = storage.asked().into_iter().map(|asked| asked.path).collect();
+            let paths: Vec<_> = storage.seen("").into_iter().map(|seen| seen.path).collect();
             assert!(
                 paths.len() == 2 && paths[0].contains("sign=1/") && paths[1].contains("sign=2/"),
                 "{paths:?}"
@@ -162,9 +162,9 @@ async fn case_30_a_signed_url_that_expired_is_signed_again() {
 
 #[tokio::test]
 async fn a_stall_is_cut_at_the_idle_time() {
-    let upstream = Faulty::start(|asked| match asked.before % 2 {
-        0 => Reply { stalls: Some(500_000), ..Reply::default() },
-        _ => Reply::default(),
+    let upstream = Upstream::scripted(|seen| match seen.nth % 2 {
+        0 => Some(Plan::normal().stall_after(500_000, LONG)),
+        _ => Some(Plan::normal()),
     })
     .await;
     let (digest, content) = upstream.noise(SIZE, 7);
@@ -176,6 +176,6 @@ async fn a_stall_is_cut_at_the_idle_time() {
         };
         assert!(get(&url(&proxy, &digest)).await.body == content, "{cached}");
     }
-    let again = [1, 3].map(|at| upstream.asked()[at].header("range").to_string());
+    let again = [1, 3].map(|at| upstream.seen("")[at].header("range").to_string());
     assert_eq!(again, ["bytes=500000-", "bytes=500000-"]);
 }

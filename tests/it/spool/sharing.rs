@@ -1,21 +1,21 @@
 //! One fetch, many readers.
 
-use super::faulty::{Faulty, Reply};
 use super::reader::Reader;
-use super::{caching, metric, published, until, url};
-use crate::support::get;
+use super::{LONG, caching, metric, published, until, url};
+use crate::support::{Plan, Upstream, get};
+use http::Method;
 use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
 /// 64 KiB each 4 ms: 16 MiB a second.
-fn paced() -> Reply {
-    Reply { pace: Some((64 * 1024, Duration::from_millis(4))), ..Reply::default() }
+fn paced() -> Option<Plan> {
+    Some(Plan::normal().trickle(64 * 1024, Duration::from_millis(4)))
 }
 
 #[tokio::test]
 async fn fifty_readers_at_mixed_speeds_and_ranges_cost_one_fetch() {
-    let upstream = Faulty::start(|_| paced()).await;
+    let upstream = Upstream::scripted(|_| paced()).await;
     let (digest, content) = upstream.noise(8 * MIB, 1);
     let proxy = caching(&upstream, "").await;
     let url = url(&proxy, &digest);
@@ -49,16 +49,16 @@ async fn fifty_readers_at_mixed_speeds_and_ranges_cost_one_fetch() {
     while let Some(done) = readers.join_next().await {
         done.unwrap();
     }
-    assert_eq!((upstream.count("GET"), upstream.count("HEAD")), (1, 0));
-    assert_eq!(upstream.sent(), content.len() as u64);
+    assert_eq!((upstream.count(Method::GET), upstream.count(Method::HEAD)), (1, 0));
+    assert_eq!(upstream.sent("/blobs/"), content.len() as u64);
     published(&proxy, &digest).await;
     assert!(get(&url).await.body == content);
-    assert_eq!(upstream.count("GET"), 1, "it is on disk");
+    assert_eq!(upstream.count(Method::GET), 1, "it is on disk");
 }
 
 #[tokio::test]
 async fn case_02_a_slow_reader_slows_nobody() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(24 * MIB, 2);
     let proxy = caching(&upstream, "").await;
     let mut slow = Reader::get(&url(&proxy, &digest)).await;
@@ -67,12 +67,12 @@ async fn case_02_a_slow_reader_slows_nobody() {
     assert!(Reader::get(&url(&proxy, &digest)).await.all().await.unwrap() == content);
     assert!(slow.content.len() < MIB, "{}", slow.content.len());
     assert!(slow.all().await.unwrap() == content);
-    assert_eq!(upstream.count("GET"), 1);
+    assert_eq!(upstream.count(Method::GET), 1);
 }
 
 #[tokio::test]
 async fn case_03_the_leaders_client_leaves_and_the_follower_reads_on() {
-    let upstream = Faulty::start(|_| paced()).await;
+    let upstream = Upstream::scripted(|_| paced()).await;
     let (digest, content) = upstream.noise(20 * MIB, 3);
     let proxy = caching(&upstream, "").await;
     let mut leader = Reader::get(&url(&proxy, &digest)).await;
@@ -81,43 +81,42 @@ async fn case_03_the_leaders_client_leaves_and_the_follower_reads_on() {
     assert!(follower.until(1, Duration::ZERO).await);
     drop(leader);
     assert!(follower.all().await.unwrap() == content);
-    assert_eq!(upstream.count("GET"), 1);
+    assert_eq!(upstream.count(Method::GET), 1);
 }
 
 #[tokio::test]
 async fn case_03_what_nobody_reads_is_abandoned_below_half() {
-    let upstream = Faulty::start(|_| paced()).await;
+    let upstream = Upstream::scripted(|_| paced()).await;
     let (digest, content) = upstream.noise(40 * MIB, 4);
     let proxy = caching(&upstream, "").await;
     let mut only = Reader::get(&url(&proxy, &digest)).await;
     assert!(only.until(MIB, Duration::ZERO).await);
     drop(only);
     until("an abandoned fill", || super::filling(&super::cache(&proxy)) == 0).await;
-    let sent = upstream.sent();
+    let sent = upstream.sent("/blobs/");
     assert!(sent < content.len() as u64 / 2, "{sent}");
     assert!(!super::kept(&super::cache(&proxy), &digest).exists());
     assert!(metric(&proxy, "wave_blob_cache_fills_total{outcome=\"abandoned\"}").await >= 1.0);
     // The next one begins anew.
     assert!(get(&url(&proxy, &digest)).await.body == content);
-    assert_eq!(upstream.count("GET"), 2);
+    assert_eq!(upstream.count(Method::GET), 2);
 }
 
 #[tokio::test]
 async fn case_03_what_is_half_there_is_finished() {
-    let upstream = Faulty::start(|_| paced()).await;
+    let upstream = Upstream::scripted(|_| paced()).await;
     let (digest, content) = upstream.noise(20 * MIB, 5);
     let proxy = caching(&upstream, ", finish-fill: 25").await;
     let mut only = Reader::get(&url(&proxy, &digest)).await;
     assert!(only.until(6 * MIB, Duration::ZERO).await);
     drop(only);
     published(&proxy, &digest).await;
-    assert_eq!((upstream.count("GET"), upstream.sent()), (1, content.len() as u64));
+    assert_eq!((upstream.count(Method::GET), upstream.sent("/blobs/")), (1, content.len() as u64));
 }
 
 #[tokio::test]
 async fn case_38_a_trickle_that_nobody_reads_is_cut() {
-    let upstream =
-        Faulty::start(|_| Reply { pace: Some((100, Duration::from_millis(20))), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::normal().trickle(100, Duration::from_millis(20)))).await;
     // Small enough to be finished by policy, if it came at all.
     let (digest, _) = upstream.noise(4 * MIB, 15);
     let wave = "  upstream: { idle-timeout: 200ms }\n";
@@ -127,12 +126,12 @@ async fn case_38_a_trickle_that_nobody_reads_is_cut() {
     assert_eq!(super::filling(&super::cache(&proxy)), 1, "while somebody waits it goes on");
     drop(only);
     until("a cut fill", || super::filling(&super::cache(&proxy)) == 0).await;
-    assert!(upstream.sent() < MIB as u64, "{}", upstream.sent());
+    assert!(upstream.sent("/blobs/") < MIB as u64, "{}", upstream.sent("/blobs/"));
 }
 
 #[tokio::test]
 async fn case_04_a_storm_of_open_ranges_costs_one_blob() {
-    let upstream = Faulty::start(|_| paced()).await;
+    let upstream = Upstream::scripted(|_| paced()).await;
     let (digest, content) = upstream.noise(40 * MIB, 6);
     let proxy = caching(&upstream, "").await;
     let url = url(&proxy, &digest);
@@ -152,13 +151,13 @@ async fn case_04_a_storm_of_open_ranges_costs_one_blob() {
         done.unwrap();
     }
     let most = content.len() as u64 * 105 / 100;
-    assert!(upstream.sent() <= most, "{} of {most}", upstream.sent());
-    assert_eq!(upstream.count("GET"), 1);
+    assert!(upstream.sent("/blobs/") <= most, "{} of {most}", upstream.sent("/blobs/"));
+    assert_eq!(upstream.count(Method::GET), 1);
 }
 
 #[tokio::test]
 async fn a_lone_small_range_of_a_cold_blob_is_a_small_request() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(4 * MIB, 7);
     let proxy = caching(&upstream, "").await;
     for (range, want) in
@@ -168,13 +167,13 @@ async fn a_lone_small_range_of_a_cold_blob_is_a_small_request() {
         assert_eq!(answer.status, 206);
         assert!(answer.all().await.unwrap() == content[want]);
     }
-    assert_eq!((upstream.count("GET"), upstream.sent()), (2, 110));
+    assert_eq!((upstream.count(Method::GET), upstream.sent("/blobs/")), (2, 110));
     assert!(!super::kept(&super::cache(&proxy), &digest).exists());
 }
 
 #[tokio::test]
 async fn a_follower_gets_at_once_what_is_there() {
-    let upstream = Faulty::start(|_| Reply { stalls: Some(2 * MIB as u64), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::normal().stall_after(2 * MIB as u64, LONG))).await;
     let (digest, content) = upstream.noise(4 * MIB, 8);
     let proxy = caching(&upstream, "").await;
     let mut leader = Reader::get(&url(&proxy, &digest)).await;
@@ -184,18 +183,17 @@ async fn a_follower_gets_at_once_what_is_there() {
         assert!(follower.until(MIB, Duration::ZERO).await);
         assert!(follower.content[..MIB] == content[first..first + MIB]);
     }
-    assert_eq!(upstream.count("GET"), 1);
+    assert_eq!(upstream.count(Method::GET), 1);
 }
 
 #[tokio::test]
 async fn ranges_of_what_is_on_disk_and_of_what_is_on_its_way() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let (digest, content) = upstream.noise(300_000, 9);
     let proxy = caching(&upstream, "").await;
     let url = url(&proxy, &digest);
     for round in 0..2 {
-        let whole =
-            Reader::send(http::Method::GET, &url, &[("range", "bytes=5-"), ("if-range", "\"stale\"")]);
+        let whole = Reader::send(Method::GET, &url, &[("range", "bytes=5-"), ("if-range", "\"stale\"")]);
         let whole = whole.await;
         assert_eq!(whole.status, 200, "case 6");
         assert!(whole.all().await.unwrap() == content);
@@ -207,28 +205,28 @@ async fn ranges_of_what_is_on_disk_and_of_what_is_on_its_way() {
         assert_eq!(tail.all().await.unwrap(), &content[299_990..]);
         published(&proxy, &digest).await;
     }
-    assert_eq!(upstream.count("GET"), 1);
+    assert_eq!(upstream.count(Method::GET), 1);
     let head = crate::support::head(&url).await;
     assert_eq!((head.status.as_u16(), head.header("content-length")), (200, "300000"));
-    assert_eq!(upstream.count("HEAD"), 0, "the fetch itself was the proof");
+    assert_eq!(upstream.count(Method::HEAD), 0, "the fetch itself was the proof");
 }
 
 #[tokio::test]
 async fn a_blob_without_a_length_is_shared_too() {
-    let upstream = Faulty::start(|_| Reply { chunked: true, ..paced() }).await;
+    let upstream = Upstream::scripted(|_| paced().map(Plan::chunked)).await;
     let (digest, content) = upstream.noise(3 * MIB, 10);
     let proxy = caching(&upstream, "").await;
     let url = url(&proxy, &digest);
     let (one, two) = tokio::join!(Reader::get(&url), Reader::get(&url));
     let (one, two) = tokio::join!(one.all(), two.all());
     assert!(one.unwrap() == content && two.unwrap() == content);
-    assert_eq!(upstream.count("GET"), 1);
+    assert_eq!(upstream.count(Method::GET), 1);
     published(&proxy, &digest).await;
 }
 
 #[tokio::test]
 async fn more_fills_than_are_allowed_pass_through() {
-    let upstream = Faulty::start(|_| Reply { stalls: Some(1_000_000), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::normal().stall_after(1_000_000, LONG))).await;
     let [(one, _), (two, content)] = [11, 12].map(|seed| upstream.noise(2_000_000, seed));
     let proxy = caching(&upstream, ", max-fills: 1").await;
     let _held = Reader::get(&url(&proxy, &one)).await;

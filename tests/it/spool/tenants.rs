@@ -1,9 +1,8 @@
 //! Bytes are stored once, and read only by those who have shown that upstream lets them.
 
-use super::faulty::{Asked, Faulty, Reply, noise};
 use super::reader::Reader;
 use super::{caching, caching_with, published};
-use crate::support::{Proxy, send};
+use crate::support::{Plan, Proxy, Seen, Upstream, noise, send};
 use http::Method;
 use std::time::Duration;
 use wave_registry::oci::Digest;
@@ -14,32 +13,31 @@ const BOB: &str = "Basic Ym9iOmI=";
 const CAROL: &str = "Basic Y2Fyb2w6Yw==";
 
 /// Alice and Carol may read `library/app`; Bob has a repository of his own, without the blob.
-fn rule(asked: &Asked) -> Reply {
-    let may = match asked.header("authorization") {
-        ALICE | CAROL => asked.path.contains("/library/app/"),
-        BOB if asked.path.contains("/bob/own/") => {
-            return Reply { status: Some((404, String::new())), ..Reply::default() };
+fn rule(seen: &Seen) -> Option<Plan> {
+    let may = match seen.header("authorization") {
+        ALICE | CAROL => seen.path.contains("/library/app/"),
+        BOB if seen.path.contains("/bob/own/") => {
+            return Some(Plan::status(404));
         }
         _ => false,
     };
-    let challenge = "www-authenticate: Basic realm=\"x\"\r\n".to_string();
-    match may {
-        true => Reply { pace: Some((64 * 1024, Duration::from_millis(2))), ..Reply::default() },
-        false => Reply { status: Some((401, challenge)), ..Reply::default() },
-    }
+    Some(match may {
+        true => Plan::normal().trickle(64 * 1024, Duration::from_millis(2)),
+        false => Plan::status(401).header("www-authenticate", "Basic realm=\"x\""),
+    })
 }
 
-async fn stage(keys: &str) -> (Faulty, Proxy, Digest, bytes::Bytes) {
-    let upstream = Faulty::start(rule).await;
+async fn stage(keys: &str) -> (Upstream, Proxy, Digest, bytes::Bytes) {
+    let upstream = Upstream::scripted(rule).await;
     let (digest, content) = upstream.noise(2_000_000, 1);
     let proxy = caching_with(&upstream, "forward-credentials: true", keys, "").await;
     (upstream, proxy, digest, content)
 }
 
 /// How often upstream was asked by `who` with `method`.
-fn asked(upstream: &Faulty, who: &str, method: &str) -> usize {
-    let is = |asked: &&Asked| asked.header("authorization") == who && asked.method == method;
-    upstream.asked().iter().filter(is).count()
+fn asked(upstream: &Upstream, who: &str, method: Method) -> usize {
+    let is = |seen: &&Seen| seen.header("authorization") == who && seen.method == method;
+    upstream.seen("").iter().filter(is).count()
 }
 
 #[tokio::test]
@@ -80,7 +78,7 @@ async fn case_25_a_blob_on_disk_is_not_anybodys() {
     own.is_error(404, "BLOB_UNKNOWN");
     let own = send(Method::HEAD, &url("bob/own"), &[("authorization", BOB)], "").await;
     assert_eq!(own.status, 404);
-    assert_eq!(asked(&upstream, ALICE, "GET"), 1);
+    assert_eq!(asked(&upstream, ALICE, Method::GET), 1);
 }
 
 #[tokio::test]
@@ -95,8 +93,8 @@ async fn case_25_nor_is_one_that_is_being_fetched() {
     // Whom upstream lets, reads along.
     let carol = Reader::send(Method::GET, &url, &[("authorization", CAROL)]).await;
     assert!(carol.all().await.unwrap() == content && alice.all().await.unwrap() == content);
-    assert_eq!([ALICE, CAROL].map(|who| asked(&upstream, who, "GET")), [1, 0]);
-    assert_eq!([ALICE, CAROL].map(|who| asked(&upstream, who, "HEAD")), [0, 1]);
+    assert_eq!([ALICE, CAROL].map(|who| asked(&upstream, who, Method::GET)), [1, 0]);
+    assert_eq!([ALICE, CAROL].map(|who| asked(&upstream, who, Method::HEAD)), [0, 1]);
 }
 
 #[tokio::test]
@@ -112,9 +110,9 @@ async fn a_proof_holds_for_its_time() {
     tokio::time::sleep(Duration::from_millis(450)).await;
     get().await;
     get().await;
-    let heads = asked(&upstream, CAROL, "HEAD");
+    let heads = asked(&upstream, CAROL, Method::HEAD);
     assert!((1..=2).contains(&heads), "{heads}");
-    assert_eq!(asked(&upstream, CAROL, "GET"), 1);
+    assert_eq!(asked(&upstream, CAROL, Method::GET), 1);
 }
 
 #[tokio::test]
@@ -127,27 +125,29 @@ async fn who_is_refused_as_leader_spoils_nothing_for_others() {
     let (bob, alice) = tokio::join!(bob, alice);
     assert_eq!(bob.status, 401);
     assert!(alice.status == 200 && alice.body == content);
-    assert_eq!(asked(&upstream, ALICE, "GET"), 1);
+    assert_eq!(asked(&upstream, ALICE, Method::GET), 1);
 }
 
 /// The proxy with one more registry, `other.test`.
-async fn beside(proxy: Proxy, other: &Faulty) -> Proxy {
+async fn beside(proxy: Proxy, other: &Upstream) -> Proxy {
     let line = format!("  other.test: {{ url: \"http://{}\" }}\n  up.test: {{", other.address);
     proxy.restart_with(|config| config.replace("  up.test: {", &line)).await
 }
 
 /// Something else under any digest, of `size` bytes, and slowly.
-async fn liar(size: usize) -> Faulty {
+async fn liar(size: usize) -> Upstream {
     let content = noise(size, 99);
-    let pace = Some((10_000, Duration::from_millis(20)));
-    Faulty::start(move |_| Reply { content: Some(content.clone()), pace, ..Reply::default() }).await
+    Upstream::scripted(move |_| {
+        Some(Plan::normal().other(content.clone()).trickle(10_000, Duration::from_millis(20)))
+    })
+    .await
 }
 
 #[tokio::test]
 async fn case_25_what_another_registry_sends_is_not_read_along() {
     // As large as the blob, and larger and smaller.
     for size in [2_000_000, 1_500_000, 3_000_000] {
-        let (other, upstream) = (liar(size).await, Faulty::start(|_| Reply::default()).await);
+        let (other, upstream) = (liar(size).await, Upstream::start().await);
         let (digest, content) = upstream.noise(2_000_000, 1);
         let proxy = beside(caching(&upstream, "").await, &other).await;
         let url = |name: &str| proxy.url(&format!("/v2/{name}/blobs/{digest}"));
@@ -169,10 +169,11 @@ async fn case_25_what_another_registry_sends_is_not_read_along() {
 #[tokio::test]
 async fn case_25_nor_what_has_another_size_than_was_proved() {
     // What Alice is sent is shorter than what Carol is told.
-    let upstream = Faulty::start(|asked| {
-        let short = (asked.header("authorization") == ALICE).then(|| noise(1_500_000, 99));
-        let pace = short.is_some().then_some((10_000, Duration::from_millis(20)));
-        Reply { content: short, pace, ..rule(asked) }
+    let upstream = Upstream::scripted(|seen| {
+        if seen.header("authorization") != ALICE {
+            return rule(seen);
+        }
+        Some(Plan::normal().other(noise(1_500_000, 99)).trickle(10_000, Duration::from_millis(20)))
     })
     .await;
     let (digest, content) = upstream.noise(2_000_000, 1);

@@ -1,9 +1,9 @@
 //! Blobs that are not what they should be.
 
-use super::faulty::{Faulty, Reply, noise};
 use super::reader::Reader;
 use super::{caching, caching_with, filling, kept, metric, until, url};
-use crate::support::{get, head};
+use crate::support::{Plan, Upstream, get, head, noise};
+use http::Method;
 use std::time::Duration;
 
 const SIZE: usize = 1_000_000;
@@ -12,10 +12,8 @@ const HELD: usize = 64 * 1024;
 
 #[tokio::test]
 async fn case_28_a_flipped_byte_resets_every_reader() {
-    let upstream = Faulty::start(|_| Reply {
-        flips: Some(SIZE as u64 / 3),
-        pace: Some((50_000, Duration::from_millis(5))),
-        ..Reply::default()
+    let upstream = Upstream::scripted(|_| {
+        Some(Plan::normal().flip(SIZE as u64 / 3).trickle(50_000, Duration::from_millis(5)))
     })
     .await;
     let (digest, content) = upstream.noise(SIZE, 1);
@@ -41,7 +39,7 @@ async fn case_28_a_flipped_byte_resets_every_reader() {
     assert!(refused.header("retry-after").parse::<u32>().is_ok_and(|seconds| (1..=60).contains(&seconds)));
     assert_eq!(head(&url(&proxy, &digest)).await.status, 502);
     assert_eq!(Reader::range(&url(&proxy, &digest), "bytes=0-9").await.status, 502);
-    assert_eq!((upstream.count("GET"), upstream.count("HEAD")), (1, 0));
+    assert_eq!((upstream.count(Method::GET), upstream.count(Method::HEAD)), (1, 0));
     assert!(metric(&proxy, "wave_blob_cache_fills_total{outcome=\"wrong\"}").await >= 1.0);
     assert!(metric(&proxy, "wave_blob_cache_quarantined_total").await >= 3.0);
     drop(content);
@@ -49,8 +47,7 @@ async fn case_28_a_flipped_byte_resets_every_reader() {
 
 #[tokio::test]
 async fn case_28_quarantine_ends() {
-    let upstream =
-        Faulty::start(|asked| Reply { flips: (asked.before == 0).then_some(5), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|seen| (seen.nth == 0).then(|| Plan::normal().flip(5))).await;
     let (digest, content) = upstream.noise(1000, 2);
     let proxy = caching(&upstream, ", quarantine: 300ms").await;
     assert!(Reader::get(&url(&proxy, &digest)).await.all().await.is_none());
@@ -66,9 +63,11 @@ async fn case_27_a_blob_longer_or_shorter_than_it_should_be() {
     for wrong in [longer, right[..SIZE - 1].to_vec(), Vec::new()] {
         for chunked in [true, false] {
             let content = bytes::Bytes::from(wrong.clone());
-            let upstream =
-                Faulty::start(move |_| Reply { content: Some(content.clone()), chunked, ..Reply::default() })
-                    .await;
+            let upstream = Upstream::scripted(move |_| {
+                let plan = Plan::normal().other(content.clone());
+                Some(if chunked { plan.chunked() } else { plan })
+            })
+            .await;
             let digest = upstream.blob(right.clone());
             let proxy = caching(&upstream, "").await;
             let answer = Reader::get(&url(&proxy, &digest)).await;
@@ -87,22 +86,21 @@ async fn case_27_a_blob_longer_or_shorter_than_it_should_be() {
 #[tokio::test]
 async fn case_27_a_size_that_changes_while_it_is_fetched() {
     let (right, other) = (noise(SIZE, 4), noise(SIZE + 5, 4));
-    let upstream = Faulty::start(move |asked| match asked.before {
-        0 => Reply { breaks: Some(400_000), ..Reply::default() },
-        _ => Reply { content: Some(other.clone()), ..Reply::default() },
+    let upstream = Upstream::scripted(move |seen| match seen.nth {
+        0 => Some(Plan::normal().close_after(400_000)),
+        _ => Some(Plan::normal().other(other.clone())),
     })
     .await;
     let digest = upstream.blob(right);
     let proxy = caching(&upstream, "").await;
     assert_eq!(Reader::get(&url(&proxy, &digest)).await.all().await, None);
     assert!(!kept(&super::cache(&proxy), &digest).exists());
-    assert_eq!(upstream.count("GET"), 2);
+    assert_eq!(upstream.count(Method::GET), 2);
 }
 
 #[tokio::test]
 async fn case_29_a_coded_content_is_an_error_and_not_kept() {
-    let upstream =
-        Faulty::start(|_| Reply { headers: "content-encoding: gzip\r\n".into(), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::normal().header("content-encoding", "gzip"))).await;
     let (digest, _) = upstream.noise(1000, 5);
     let proxy = caching_with(&upstream, "", "", "  upstream: { attempts: 1 }\n").await;
     get(&url(&proxy, &digest)).await.is_error(502, "UNAVAILABLE");
@@ -111,7 +109,7 @@ async fn case_29_a_coded_content_is_an_error_and_not_kept() {
 
 #[tokio::test]
 async fn what_upstream_refuses_is_its_answer_to_all() {
-    let upstream = Faulty::start(|_| Reply { status: Some((404, String::new())), ..Reply::default() }).await;
+    let upstream = Upstream::scripted(|_| Some(Plan::status(404))).await;
     let digest = wave_registry::oci::Digest::sha256("nowhere");
     let proxy = caching(&upstream, "").await;
     let url = url(&proxy, &digest);
@@ -122,7 +120,7 @@ async fn what_upstream_refuses_is_its_answer_to_all() {
 
 #[tokio::test]
 async fn an_empty_blob_is_a_blob() {
-    let upstream = Faulty::start(|_| Reply::default()).await;
+    let upstream = Upstream::start().await;
     let digest = upstream.blob("");
     let proxy = caching(&upstream, "").await;
     for _ in 0..2 {
@@ -133,5 +131,5 @@ async fn an_empty_blob_is_a_blob() {
         );
         super::published(&proxy, &digest).await;
     }
-    assert_eq!(upstream.count("GET"), 1);
+    assert_eq!(upstream.count(Method::GET), 1);
 }

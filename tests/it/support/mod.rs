@@ -10,4 +10,4 @@ pub use client::{Answer, get, head, post, send};
 pub use image::Image;
 pub use layer::TinyLayer;
 pub use proxy::Proxy;
-pub use upstream::{Plan, Upstream, respond};
+pub use upstream::{Plan, Seen, Upstream, noise, respond};

@@ -42,6 +42,13 @@ pub enum Content {
     Made(Blob),
 }
 
+/// Bytes that look random: the same for the same seed, and no two pieces of them are the same.
+pub fn noise(size: usize, seed: u64) -> Bytes {
+    let mut content = vec![0; size];
+    fill(seed, 0, &mut content);
+    content.into()
+}
+
 impl Content {
     pub fn len(&self) -> u64 {
         match self {

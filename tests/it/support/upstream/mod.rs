@@ -11,7 +11,7 @@ mod signed;
 mod tokens;
 mod wire;
 
-pub use content::Blob;
+pub use content::{Blob, noise};
 pub use plan::{Plan, respond};
 pub use seen::{Ended, Seen};
 pub use signed::Signed;
@@ -22,6 +22,7 @@ use content::Content;
 use http::Method;
 use objects::{Objects, Reply};
 use seen::Progress;
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ struct Shared {
     queue: Mutex<Vec<(Method, String, Plan)>>,
     script: Script,
     log: Mutex<Vec<Seen>>,
+    /// How many requests of a method there were for a path.
+    counts: Mutex<HashMap<(Method, String), usize>>,
     /// The log has changed.
     changed: Notify,
 }
@@ -66,6 +69,7 @@ impl Upstream {
             queue: Mutex::default(),
             script: Box::new(move |seen| script(seen).map(Into::into)),
             log: Mutex::default(),
+            counts: Mutex::default(),
             changed: Notify::new(),
         });
         let task = tokio::spawn({
@@ -113,6 +117,12 @@ impl Upstream {
         blob
     }
 
+    /// Adds a blob of `size` bytes that look random, which are held.
+    pub fn noise(&self, size: usize, seed: u64) -> (Digest, Bytes) {
+        let content = noise(size, seed);
+        (self.blob(content.clone()), content)
+    }
+
     /// Takes away what is under this tag or digest.
     pub fn remove(&self, key: &str) {
         let mut objects = self.shared.objects.lock().unwrap();
@@ -130,6 +140,11 @@ impl Upstream {
     pub fn seen(&self, part: &str) -> Vec<Seen> {
         let log = self.shared.log.lock().unwrap();
         log.iter().filter(|seen| seen.path.contains(part)).cloned().collect()
+    }
+
+    /// The requests of this method for blobs.
+    pub fn count(&self, method: Method) -> usize {
+        self.seen("/blobs/").iter().filter(|seen| seen.method == method).count()
     }
 
     /// Bytes of all bodies sent to requests whose path contains `part`.
@@ -170,10 +185,13 @@ impl Shared {
         let wire::Request { method, path, query, headers } = request;
         let seen = {
             let mut log = self.log.lock().unwrap();
-            let nth = log.iter().filter(|seen| seen.method == method && seen.path == path).count();
-            let (at, answer) = (Instant::now(), Arc::default());
-            log.push(Seen { method, path, query, headers, nth, connection, at, answer });
-            log.last().expect("pushed above").clone()
+            let mut counts = self.counts.lock().unwrap();
+            let count = counts.entry((method.clone(), path.clone())).or_default();
+            let (nth, at, answer) = (*count, Instant::now(), Arc::default());
+            *count += 1;
+            let seen = Seen { method, path, query, headers, nth, connection, at, answer };
+            log.push(seen.clone());
+            seen
         };
         self.changed.notify_waiters();
         let queued = {
@@ -186,8 +204,8 @@ impl Shared {
         (seen, plan)
     }
 
-    fn stored(&self, seen: &Seen, ranges: bool) -> Reply {
-        self.objects.lock().unwrap().reply(seen, ranges)
+    fn stored(&self, seen: &Seen, plan: &Plan) -> Reply {
+        self.objects.lock().unwrap().reply(seen, plan)
     }
 
     fn progress(&self, seen: &Seen, change: impl FnOnce(&mut Progress)) {

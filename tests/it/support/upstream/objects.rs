@@ -1,7 +1,7 @@
 //! The objects of a registry, and how a good one answers from them.
 
 use super::content::Content;
-use super::plan::{Answer, Body};
+use super::plan::{Answer, Body, Plan, Start};
 use super::seen::Seen;
 use http::{HeaderMap, HeaderValue, Method};
 use std::collections::BTreeMap;
@@ -22,17 +22,26 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// The answer to `seen`; `Range` counts where `ranges` says so.
-    pub(super) fn reply(&self, seen: &Seen, ranges: bool) -> Reply {
+    /// The answer to `seen`, if it begins as `plan` says.
+    pub(super) fn reply(&self, seen: &Seen, plan: &Plan) -> Reply {
         if seen.path == "/v2/" {
             return Reply::new(200, &[], "{}");
         }
-        let found = self.find(&seen.path);
-        let Some((media, content)) = found else {
+        let found = match &plan.start {
+            Start::Other(content) => {
+                let name = seen.path.rsplit('/').next().unwrap_or_default();
+                Some(("application/octet-stream", content.clone(), name.to_string()))
+            }
+            _ => self.find(&seen.path).map(|(media, content)| {
+                let digest = content.digest().to_string();
+                (media, content, digest)
+            }),
+        };
+        let Some((media, content, digest)) = found else {
             let text = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"not here"}]}"#;
             return Reply::new(404, &[("content-type", "application/json")], text);
         };
-        let (total, digest) = (content.len(), content.digest().to_string());
+        let total = content.len();
         let etag = format!("\"{digest}\"");
         let same = [("etag", &*etag), ("docker-content-digest", &*digest)];
         if seen.header("if-none-match") == etag {
@@ -42,7 +51,7 @@ impl Objects {
         reply.set("content-type", media);
         reply.set("accept-ranges", "bytes");
         let same_version = ["", &etag].contains(&seen.header("if-range"));
-        if ranges && same_version && seen.method == Method::GET {
+        if plan.ranges && same_version && seen.method == Method::GET {
             match asked(seen.range(), total) {
                 Some(Ok(part)) => {
                     reply.status = 206;

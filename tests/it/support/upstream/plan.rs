@@ -34,6 +34,8 @@ pub struct Plan {
 pub(super) enum Start {
     /// What the registry has.
     Stored,
+    /// This, as if it were what the registry has.
+    Other(Content),
     Given(Answer),
     /// Nothing at all.
     Nothing(Stop),
@@ -76,6 +78,11 @@ impl Plan {
     /// As a registry should.
     pub fn normal() -> Plan {
         Plan::new(Start::Stored)
+    }
+
+    /// `content` in place of what is asked for, under the same digest.
+    pub fn other(self, content: impl Into<Bytes>) -> Plan {
+        Plan { start: Start::Other(Content::from(content.into())), ..self }
     }
 
     /// This status with the `errors` of a registry.

@@ -47,6 +47,12 @@ impl Seen {
         self.header("range")
     }
 
+    /// The first byte that is asked for.
+    pub fn first(&self) -> u64 {
+        let digits = self.range().trim_start_matches("bytes=").split('-').next();
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    }
+
     pub fn authorization(&self) -> &str {
         self.header("authorization")
     }

@@ -76,7 +76,7 @@ async fn answer(stream: &mut TcpStream, seen: &Seen, plan: &Plan, shared: &Share
         return Ok(Ended::Left);
     }
     let reply = match &plan.start {
-        Start::Stored => shared.stored(seen, plan.ranges),
+        Start::Stored | Start::Other(_) => shared.stored(seen, plan),
         Start::Given(answer) => answer.clone().into(),
         Start::Nothing(stop) => return end(stream, *stop).await,
     };
