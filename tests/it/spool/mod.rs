@@ -2,7 +2,8 @@
 
 mod crowd;
 mod disk;
-mod faulty;
+pub mod faulty;
+mod kernel;
 mod processes;
 mod random;
 mod reader;
