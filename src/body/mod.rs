@@ -160,8 +160,8 @@ impl Body {
         }
     }
 
-    /// The bytes that come next and lie in a file. What is taken of them is reported by [`Body::moved`]. `None` when the
-    /// next ones come in frames.
+    /// The bytes that come next and lie in a file. What is taken of them is reported by [`Body::moved`]. `None` when
+    /// the next ones come in frames.
     pub(crate) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, BoxError>> {
         let part = match &mut self.inner {
             Inner::Parts(parts) if self.rest.is_empty() => std::task::ready!(parts.poll_part(cx)),

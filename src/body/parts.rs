@@ -17,8 +17,8 @@ pub struct Part {
     pub bytes: Range<u64>,
 }
 
-/// Content that lies in files, all of it or for a while. What is to be read elsewhere, or cannot be read there, comes in
-/// frames, and so does all of it for a connection that knows nothing of files.
+/// Content that lies in files, all of it or for a while. What is to be read elsewhere, or cannot be read there, comes
+/// in frames, and so does all of it for a connection that knows nothing of files.
 pub trait Parts: HttpBody<Data = Bytes, Error = BoxError> + Send + Unpin {
     /// The bytes that come next, as many as may be read from a file. `None` at the end, and where the next ones come in
     /// frames: then [`poll_frame`](HttpBody::poll_frame) has them.

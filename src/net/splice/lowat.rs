@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Bytes of the smallest and the largest piece. The kernel makes room for the largest, up to half of `tcp_rmem`.
 const SMALLEST: u64 = 16 * 1024;
 const LARGEST: u64 = 1024 * 1024;
-/// Bytes that must be left behind a wait for more than one: no pipe takes that many at once, so that the last bytes of a
-/// content are never taken before the socket has been set back.
+/// Bytes that must be left behind a wait for more than one: no pipe takes that many at once, so that the last bytes of
+/// a content are never taken before the socket has been set back.
 pub(super) const NEAR: u64 = 2 * LARGEST;
 
 /// What one connection waits for.
@@ -52,8 +52,8 @@ impl Lowat {
         self.bytes += count as u64;
     }
 
-    /// Nothing can be taken now, and `left` bytes are still to come: decides for how many to wait. The task is woken when
-    /// that has taken too long.
+    /// Nothing can be taken now, and `left` bytes are still to come: decides for how many to wait. The task is woken
+    /// when that has taken too long.
     pub(super) fn wait(&mut self, cx: &mut Context<'_>, socket: impl AsFd, left: u64) {
         if left <= NEAR {
             return self.set(&socket, 1);

@@ -32,8 +32,8 @@ pub(super) struct Moving {
     /// Bytes not yet moved to the client.
     left: u64,
     begun: bool,
-    /// The kernel may keep the last bytes for a moment, as there are more to come (`MSG_MORE`). The head of the response
-    /// was sent so.
+    /// The kernel may keep the last bytes for a moment, as there are more to come (`MSG_MORE`). The head of the
+    /// response was sent so.
     corked: bool,
     /// The kernel does not move these.
     copies: bool,
