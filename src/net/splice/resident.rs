@@ -2,8 +2,8 @@
 //!
 //! Reading a disk must not hold up a thread that serves: what is not in the page cache comes in frames, which are read
 //! elsewhere, and the kernel reads ahead of them. [`Resident`] looks at one byte of each [`STEP`], which is what the
-//! kernel reads ahead, and hence at a sample. So a thread may still wait for the disk, but only for pages that were alone
-//! in leaving the cache or left it since they were looked at, and for no more than [`CHUNK`] at a time.
+//! kernel reads ahead, and hence at a sample. So a thread may still wait for the disk, but only for pages that were
+//! alone in leaving the cache or left it since they were looked at, and for no more than [`CHUNK`] at a time.
 
 use rustix::fs::{FsWord, fstatfs, sendfile};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
