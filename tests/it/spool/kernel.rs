@@ -4,10 +4,11 @@ use super::faulty::{Faulty, Reply};
 use super::reader::Reader;
 use super::{caching, metric, published, until, url};
 use crate::support::Proxy;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use std::time::Duration;
 use tokio::net::TcpStream;
+use wave_registry::body::bounded;
 use wave_registry::oci::Digest;
 
 const SENT: &str = "wave_sendfile_bytes_total";
@@ -27,7 +28,7 @@ async fn over_one_connection(proxy: &Proxy, digest: &Digest, ranges: &[&str]) ->
         }
         let response = send.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), if range.is_empty() { 200 } else { 206 });
-        answers.push(response.into_body().collect().await.unwrap().to_bytes().to_vec());
+        answers.push(bounded(response.into_body(), 1 << 28).await.unwrap().to_vec());
         send.ready().await.expect("the connection is kept");
     }
     answers
