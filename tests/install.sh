@@ -49,6 +49,7 @@ others='
   kill:procps
   make:make
   mmdebstrap:mmdebstrap
+  strace:strace
 '
 
 # What the benches are built by, and call.

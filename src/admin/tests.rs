@@ -1,5 +1,5 @@
 use super::*;
-use crate::net::{Addresses, Drain};
+use crate::net::{Addresses, Drain, Pipes};
 use crate::telemetry::testing;
 use http_body_util::Full;
 use std::time::Duration;
@@ -90,6 +90,7 @@ async fn it_serves_until_its_own_drain() {
     let limits = Limits {
         connections: Arc::new(Semaphore::new(4)),
         addresses: Addresses::new(4),
+        pipes: Pipes::new(4),
         header: second,
         idle: second,
         tls: second,

@@ -1,5 +1,6 @@
 //! A part of a file as a body.
 
+use super::{Part, Parts};
 use crate::error::BoxError;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -39,6 +40,18 @@ impl FilePart {
             };
             tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
         })
+    }
+}
+
+impl Parts for FilePart {
+    fn poll_part(&mut self, _: &mut Context<'_>) -> Poll<Result<Option<Part>, BoxError>> {
+        // What is being read is a frame already.
+        let none = self.reading.is_some() || self.left.is_empty();
+        Poll::Ready(Ok((!none).then(|| Part { file: self.file.clone(), bytes: self.left.clone() })))
+    }
+
+    fn taken(&mut self, count: u64) {
+        self.left.start += count;
     }
 }
 

@@ -7,6 +7,7 @@ mod checked;
 mod file;
 mod frames;
 mod idle;
+mod parts;
 mod renewed;
 mod socket;
 mod source;
@@ -17,6 +18,7 @@ pub use cause::{Broken, Cause};
 pub use checked::Expect;
 pub use file::FilePart;
 pub use frames::Frames;
+pub use parts::{Part, Parts};
 pub use renewed::{NoRest, Renew, Renewal, Renewed, Rest};
 pub(crate) use socket::Back;
 pub use socket::Socket;
@@ -55,7 +57,9 @@ enum Inner {
     Renewed(Box<Renewed>),
     /// What has to have its digest.
     Checked(Box<checked::Checked>),
-    /// A local stream, such as a file.
+    /// What lies in files.
+    Parts(Box<dyn Parts>),
+    /// Another local stream.
     Local(UnsyncBoxBody<Bytes, BoxError>),
 }
 
@@ -80,7 +84,12 @@ impl Body {
         Body::new(Inner::Renewed(Box::new(renewed)))
     }
 
-    /// Content from a local source, such as a file. It must state its exact size.
+    /// Content that lies in files.
+    pub fn parts(parts: impl Parts + 'static) -> Body {
+        Body::new(Inner::Parts(Box::new(parts)))
+    }
+
+    /// Content from another local source. It must state its exact size.
     pub fn local<B>(body: B) -> Body
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -143,11 +152,33 @@ impl Body {
         }
     }
 
-    /// `count` bytes of what was lent have been handed on.
+    /// Bytes of a content that lies in files, for a client connection that takes it from there as it is.
+    pub(crate) fn in_files(&self) -> Option<u64> {
+        match &self.inner {
+            Inner::Parts(parts) if self.rest.is_empty() => parts.size_hint().exact(),
+            _ => None,
+        }
+    }
+
+    /// The bytes that come next and lie in a file. What is taken of them is reported by [`Body::moved`]. `None` when
+    /// the next ones come in frames.
+    pub(crate) fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, BoxError>> {
+        let part = match &mut self.inner {
+            Inner::Parts(parts) if self.rest.is_empty() => std::task::ready!(parts.poll_part(cx)),
+            _ => Ok(None),
+        };
+        if let Err(error) = &part {
+            self.broke(error);
+        }
+        Poll::Ready(part)
+    }
+
+    /// `count` bytes of what was lent, or of a part, have been handed on.
     pub(crate) fn moved(&mut self, count: u64) {
         match &mut self.inner {
             Inner::Frames(frames) => frames.moved(count),
             Inner::Renewed(renewed) => renewed.moved(count),
+            Inner::Parts(parts) => parts.taken(count),
             _ => {}
         }
         self.seen += count;
@@ -198,6 +229,7 @@ impl Body {
             Inner::Frames(frames) => std::task::ready!(Pin::new(&mut **frames).poll_frame(cx)),
             Inner::Renewed(renewed) => std::task::ready!(Pin::new(&mut **renewed).poll_frame(cx)),
             Inner::Checked(checked) => std::task::ready!(Pin::new(&mut **checked).poll_frame(cx)),
+            Inner::Parts(parts) => std::task::ready!(Pin::new(&mut **parts).poll_frame(cx)),
             Inner::Local(body) => std::task::ready!(Pin::new(body).poll_frame(cx)),
         })
     }
@@ -211,6 +243,13 @@ impl Body {
             }
             Err(trailers) => trailers,
         }
+    }
+
+    fn broke(&mut self, error: &BoxError) {
+        if let Some(watch) = &mut self.watch {
+            watch.broken(error);
+        }
+        self.end(End::Failed);
     }
 
     fn end(&mut self, end: End) {
@@ -241,12 +280,7 @@ impl HttpBody for Body {
                     self.end(End::Complete);
                 }
             }
-            Some(Err(error)) => {
-                if let Some(watch) = &mut self.watch {
-                    watch.broken(error);
-                }
-                self.end(End::Failed);
-            }
+            Some(Err(error)) => self.broke(error),
             None => self.end(End::Complete),
         }
         Poll::Ready(frame)
@@ -260,6 +294,7 @@ impl HttpBody for Body {
                 Inner::Frames(frames) => frames.is_end_stream(),
                 Inner::Renewed(renewed) => renewed.is_end_stream(),
                 Inner::Checked(checked) => checked.is_end_stream(),
+                Inner::Parts(parts) => parts.is_end_stream(),
                 Inner::Local(body) => body.is_end_stream(),
             }
     }
@@ -271,6 +306,7 @@ impl HttpBody for Body {
             Inner::Frames(frames) => frames.size_hint(),
             Inner::Renewed(renewed) => renewed.size_hint(),
             Inner::Checked(checked) => checked.size_hint(),
+            Inner::Parts(parts) => parts.size_hint(),
             Inner::Local(body) => body.size_hint(),
         };
         let rest = self.rest.len() as u64;
@@ -304,6 +340,7 @@ impl std::fmt::Debug for Body {
             Inner::Frames(_) => "Frames",
             Inner::Renewed(_) => "Renewed",
             Inner::Checked(_) => "Checked",
+            Inner::Parts(_) => "Parts",
             Inner::Local(_) => "Local",
         };
         f.debug_struct("Body").field("kind", &kind).field("seen", &self.seen).finish()

@@ -83,3 +83,22 @@ async fn a_permit_rides_to_the_end() {
     bounded(body, 1).await.unwrap();
     assert_eq!(permits.available_permits(), 1);
 }
+
+/// What has to be hashed on its way is never taken from a file.
+#[tokio::test]
+async fn a_content_lies_in_files_until_it_is_verified() {
+    let scratch = crate::scratch::Scratch::new();
+    let file = |name: &str| std::fs::File::open(scratch.write(name, "hello")).unwrap();
+    let (mut body, notes) = noted(Body::parts(FilePart::new(file("a"), 1..5)));
+    assert_eq!(body.in_files(), Some(4));
+    let part = std::future::poll_fn(|cx| body.poll_part(cx)).await.unwrap().unwrap();
+    assert_eq!(part.bytes, 1..5);
+    body.moved(3);
+    assert_eq!(bounded(body, 9).await.unwrap(), "o");
+    assert_eq!(*notes.lock().unwrap(), [(End::Complete, 4), (End::Complete, 4)]);
+    let expect = Expect { digest: crate::oci::Digest::sha256("hello"), size: Some(5) };
+    let mut body = Body::parts(FilePart::new(file("b"), 0..5)).expecting(expect);
+    assert!(body.in_files().is_none());
+    assert!(std::future::poll_fn(|cx| body.poll_part(cx)).await.unwrap().is_none());
+    assert_eq!(bounded(body, 9).await.unwrap(), "hello");
+}

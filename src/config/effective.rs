@@ -36,6 +36,7 @@ fn lines(config: &Config) -> Lines {
     }
     lines.text("wave.server.max-connections", &server.max_connections);
     lines.text("wave.server.max-connections-per-address", &server.max_connections_per_address);
+    lines.text("wave.server.max-pipes", &server.max_pipes);
     lines.text("wave.server.max-requests", &server.max_requests);
     lines.text("wave.server.header-timeout", &show_duration(server.header_timeout));
     lines.text("wave.server.idle-timeout", &show_duration(server.idle_timeout));

@@ -80,6 +80,8 @@ pub struct Server {
     pub max_connections: usize,
     /// `max-connections-per-address`: those of one client address.
     pub max_connections_per_address: usize,
+    /// `max-pipes`: those through which contents are spliced.
+    pub max_pipes: usize,
     /// `max-requests`: requests in flight, bodies included.
     pub max_requests: usize,
     /// `header-timeout`: from accept, or the TLS handshake, to the end of the first request's head.

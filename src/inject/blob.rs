@@ -154,7 +154,7 @@ impl Injector {
             self.same(layer, path).await?;
             let path = path.to_path_buf();
             let file = blocking(|| std::fs::File::open(path)).await.and_then(|open| open).map_err(gone)?;
-            Body::local(FilePart::new(file, bytes))
+            Body::parts(FilePart::new(file, bytes))
         };
         let body = if verb == Verb::Head { Body::empty() } else { body };
         Ok(match span {

@@ -3,7 +3,7 @@
 use super::addresses::{Addresses, Held};
 use super::reason::Reason;
 use super::sniff::{Speaks, decline_tls, peek};
-use super::splice::{Slot, Spliced};
+use super::splice::{Pipes, Slot, Spliced};
 use super::{Peer, Scheme, Service, Watch, serve};
 use crate::config;
 use crate::telemetry::names;
@@ -36,6 +36,8 @@ pub struct Limits {
     pub connections: Arc<Semaphore>,
     /// Those of one client address.
     pub addresses: Arc<Addresses>,
+    /// What contents are spliced through.
+    pub pipes: Arc<Pipes>,
     /// From accept, or the end of the TLS handshake, to the end of the first request's head.
     pub header: Duration,
     /// From a response to the end of the next request's head.
@@ -57,6 +59,7 @@ impl Limits {
         Limits {
             connections: Arc::new(Semaphore::new(server.max_connections)),
             addresses: Addresses::new(server.max_connections_per_address),
+            pipes: Pipes::new(server.max_pipes),
             header: server.header_timeout,
             idle: server.idle_timeout,
             tls: server.tls_timeout,
@@ -194,7 +197,7 @@ impl Connection {
                 Reason::WrongProtocol
             }
             Ok(Ok(Speaks::Http1)) => {
-                let slot = Slot::default();
+                let slot = Slot::new(limits.pipes.clone());
                 let load = slot.clone();
                 let io = Spliced::new(stream, slot);
                 serve::http1(io, |response| load.load(response), service, peer, &limits, deadline, watch)

@@ -16,6 +16,7 @@ mod tls;
 pub use addresses::{Addresses, network};
 pub use drain::{Drain, Ended, Watch, signals};
 pub use listen::{Limits, Listener};
+pub use splice::Pipes;
 pub use tls::{Certificates, Invalid};
 
 use crate::body::Body;

@@ -20,7 +20,7 @@ mod store;
 mod writer;
 
 pub use proof::{Owner, Proofs};
-pub use readers::{Part, Reader, Spare};
+pub use readers::{Reader, Spare};
 pub use store::{Held, Lead, Place, Spool};
 
 use house::House;

@@ -6,7 +6,7 @@ use super::proof::Owner;
 use super::seat::Seat;
 use super::state::Loss;
 use super::store::Spool;
-use crate::body::{Body, Broken, Cause, Expect};
+use crate::body::{Body, Broken, Cause, Expect, Part, Parts};
 use crate::error::BoxError;
 use crate::oci::{Digest, Digester};
 use crate::pull::Fetch;
@@ -29,15 +29,6 @@ use tokio::task::spawn_blocking;
 const PIECE: u64 = 32 * 1024;
 /// Tries without progress to get the rest from upstream.
 const TRIES: u32 = 2;
-
-/// Bytes of a file that may be read now.
-#[derive(Clone, Debug)]
-pub struct Part {
-    /// The file; it stays readable when the blob is evicted.
-    pub file: Arc<File>,
-    /// Which of its bytes.
-    pub bytes: Range<u64>,
-}
 
 /// Where a reader gets the rest when the disk fails.
 pub struct Spare {
@@ -106,51 +97,6 @@ impl Reader {
         let (at, end) = range.map_or((0, None), |range| (range.start, Some(range.end)));
         let whole = at == 0 && (end.is_none() || end == total);
         Reader { source, at, end, total, whole, reading: None, spare, spool }
-    }
-
-    /// The next bytes of a file that may be read, as many as there are. `None` at the end, and when the rest comes from
-    /// upstream: then [`poll_frame`](HttpBody::poll_frame) has it.
-    pub fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, BoxError>> {
-        if self.end == Some(self.at) {
-            return Poll::Ready(Ok(None));
-        }
-        let part = match &mut self.source {
-            Source::Turning(_) | Source::Upstream(_) => None,
-            Source::File(file) => {
-                let end = self.end.unwrap_or(self.at);
-                Some(Part { file: file.clone(), bytes: self.at..end })
-            }
-            Source::Cut(file, cut) if self.at < cut.written => {
-                let end = self.end.map_or(cut.written, |end| end.min(cut.written));
-                Some(Part { file: file.clone(), bytes: self.at..end })
-            }
-            Source::Cut(_, cut) => {
-                let digester = cut.digester.clone();
-                self.source = Source::Upstream(self.rest(Some(digester)));
-                None
-            }
-            Source::Fill(seat) => match ready!(seat.poll_part(self.at, cx)) {
-                Ok(Some(Part { file, bytes })) => {
-                    let end = self.end.map_or(bytes.end, |end| end.min(bytes.end));
-                    Some(Part { file, bytes: self.at..end })
-                }
-                Ok(None) => {
-                    self.end = Some(self.at);
-                    None
-                }
-                Err(loss) => {
-                    let own = *seat.owner() == self.spare.owner;
-                    self.lose(loss, own)?;
-                    None
-                }
-            },
-        };
-        Poll::Ready(Ok(part))
-    }
-
-    /// `count` bytes of the part have been handed on.
-    pub fn taken(&mut self, count: u64) {
-        self.at += count;
     }
 
     /// The fill is lost: by the disk, which is no reason to stop, or otherwise.
@@ -264,6 +210,51 @@ fn read(part: Part, reads: Arc<Semaphore>) -> Reading {
         };
         spawn_blocking(read).await.map_err(io::Error::other).flatten()
     })
+}
+
+impl Parts for Reader {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Part>, BoxError>> {
+        // What is being read is a frame already.
+        if self.end == Some(self.at) || self.reading.is_some() {
+            return Poll::Ready(Ok(None));
+        }
+        let part = match &mut self.source {
+            Source::Turning(_) | Source::Upstream(_) => None,
+            Source::File(file) => {
+                let end = self.end.unwrap_or(self.at);
+                Some(Part { file: file.clone(), bytes: self.at..end })
+            }
+            Source::Cut(file, cut) if self.at < cut.written => {
+                let end = self.end.map_or(cut.written, |end| end.min(cut.written));
+                Some(Part { file: file.clone(), bytes: self.at..end })
+            }
+            Source::Cut(_, cut) => {
+                let digester = cut.digester.clone();
+                self.source = Source::Upstream(self.rest(Some(digester)));
+                None
+            }
+            Source::Fill(seat) => match ready!(seat.poll_part(self.at, cx)) {
+                Ok(Some(Part { file, bytes })) => {
+                    let end = self.end.map_or(bytes.end, |end| end.min(bytes.end));
+                    Some(Part { file, bytes: self.at..end })
+                }
+                Ok(None) => {
+                    self.end = Some(self.at);
+                    None
+                }
+                Err(loss) => {
+                    let own = *seat.owner() == self.spare.owner;
+                    self.lose(loss, own)?;
+                    None
+                }
+            },
+        };
+        Poll::Ready(Ok(part))
+    }
+
+    fn taken(&mut self, count: u64) {
+        self.at += count;
+    }
 }
 
 impl HttpBody for Reader {

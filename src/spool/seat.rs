@@ -1,9 +1,9 @@
 //! A reader's place at a fill.
 
-use super::Part;
 use super::fill::{Cut, Fill};
 use super::proof::Owner;
 use super::state::{Loss, Sight, State};
+use crate::body::Part;
 use crate::error::Error;
 use std::fs::File;
 use std::pin::Pin;

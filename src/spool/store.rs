@@ -179,7 +179,7 @@ impl Held {
 
     /// Its bytes in `range` as a body.
     pub fn read(self, spool: &Spool, range: Range<u64>, spare: Spare) -> Body {
-        Body::local(Reader::of(spool.clone(), self.file, range, self.size, spare))
+        Body::parts(Reader::of(spool.clone(), self.file, range, self.size, spare))
     }
 }
 
@@ -206,7 +206,7 @@ impl Place {
 
     /// The bytes in `range` as a body, or all when the size is not known.
     pub fn read(self, range: Option<Range<u64>>, spare: Spare) -> Body {
-        Body::local(Reader::along(self.spool, self.seat, range, spare))
+        Body::parts(Reader::along(self.spool, self.seat, range, spare))
     }
 }
 

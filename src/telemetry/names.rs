@@ -112,6 +112,10 @@ metrics_table! {
         "Connections to registries that carried a blob and wait for the next one.";
     SPLICED_BYTES = "wave_spliced_bytes_total", Counter, Bytes, [],
         "Payload bytes that went from socket to socket inside the kernel.";
+    SENDFILE_BYTES = "wave_sendfile_bytes_total", Counter, Bytes, [],
+        "Payload bytes that went from a file to a client inside the kernel.";
+    PIPES = "wave_pipes", Gauge, Count, [],
+        "Open pipes, through which contents are spliced; each is two open files.";
     UPSTREAM_RESUMES = "wave_upstream_resumes_total", Counter, Count, ["outcome"],
         "Blobs that broke off and were asked for again: `resumed`, `refused` (no rest came), or `given-up` (the body failed).";
     BLOBS_REQUESTS = "wave_blob_cache_requests_total", Counter, Count, ["outcome"],

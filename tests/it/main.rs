@@ -19,6 +19,7 @@ mod security;
 mod shared;
 mod spool;
 mod support;
+mod syscalls;
 mod tidy;
 mod token;
 mod upstreams;

@@ -11,10 +11,12 @@ use std::net::SocketAddr;
 const CONNECTIONS: usize = 10_000;
 /// The least default of `wave.server.max-connections-per-address`.
 const FEW: usize = 1000;
+/// Of `wave.server.max-pipes`, where connections are plenty.
+const PIPES: usize = 1024;
 /// Files we need besides connections: listeners, stores, the reactor, logs.
 const OTHER_FILES: usize = 64;
 
-pub(super) static KEYS: [Key; 16] = [
+pub(super) static KEYS: [Key; 17] = [
     Key::told(
         "wave.server.url",
         "the request's `Host`",
@@ -41,6 +43,12 @@ pub(super) static KEYS: [Key; 16] = [
         "wave.server.max-connections-per-address",
         "half of `wave.server.max-connections`, but at least 1000",
         "open connections of one client address, or of one /64 of IPv6; more are closed at once",
+    ),
+    // Two more files for each content that is under way and waits for its client.
+    Key::told(
+        "wave.server.max-pipes",
+        "`1024`, or an eighth of `wave.server.max-connections`",
+        "pipes, of two open files each, through which contents are spliced; what finds none is copied",
     ),
     // A request in flight holds some 30 KiB of buffers: 4096 of them stay far below 150 MB.
     Key::new(
@@ -69,12 +77,14 @@ pub(super) static KEYS: [Key; 16] = [
 pub(super) fn server(read: &mut Reader) -> Server {
     let max_connections = connections(read);
     let per_address = read.optional(&Slot::of("wave.server.max-connections-per-address"), count);
+    let pipes = read.optional(&Slot::of("wave.server.max-pipes"), count);
     Server {
         url: read.optional(&Slot::of("wave.server.url"), super::origin_url),
         bind: bind(read),
         tls: tls(read),
         max_connections,
         max_connections_per_address: per_address.unwrap_or((max_connections / 2).max(FEW)),
+        max_pipes: pipes.unwrap_or((max_connections / 8).clamp(1, PIPES)),
         max_requests: read.value("wave.server.max-requests", count),
         header_timeout: read.value("wave.server.header-timeout", duration),
         idle_timeout: read.value("wave.server.idle-timeout", duration),

@@ -1,15 +1,18 @@
-//! A plain HTTP/1.1 connection over which blobs go from socket to socket inside the kernel (splice(2)).
+//! A plain HTTP/1.1 connection over which blobs go from socket to socket (splice(2)) and from file to socket
+//! (sendfile(2)) inside the kernel.
 //!
 //! hyper frames messages, keeps connections alive and watches times; only payload bytes pass it by. For them it is
 //! given slices of a region of zeros, the sentinel, of exactly the length of the content. [`Spliced`] sees by their
-//! address what they stand for, and moves as many bytes from upstream to the client as it reports written.
+//! address what they stand for, and moves as many bytes to the client as it reports written.
 //!
 //! Zeros must never reach a client. So the sentinel is a type of its own that only [`Slot::load`] makes, for the
 //! connection that owns the slot; bodies elsewhere (TLS, HTTP/2, whoever reads one here) yield real frames. And every
 //! sentinel byte is counted against what was promised: any other order of writes ends the connection.
 
+mod lowat;
 mod moving;
 mod pipe;
+mod resident;
 mod sentinel;
 
 use crate::body::Body;
@@ -26,9 +29,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+pub use pipe::Pipes;
+
 /// What is being moved over one connection. Its service and its I/O, which run in one task, share it.
-#[derive(Clone, Default)]
-pub(super) struct Slot(Arc<Mutex<Load>>);
+#[derive(Clone)]
+pub(super) struct Slot {
+    load: Arc<Mutex<Load>>,
+    pipes: Arc<Pipes>,
+}
 
 #[derive(Default)]
 struct Load {
@@ -58,20 +66,31 @@ pub(super) struct Spliced {
 const LEAST: u64 = 64 * 1024;
 
 impl Slot {
+    /// Of a connection without a request.
+    pub(super) fn new(pipes: Arc<Pipes>) -> Slot {
+        Slot { load: Arc::default(), pipes }
+    }
+
     /// The response as hyper is to see it.
     pub(super) fn load(&self, response: Response<Body>) -> Response<Outgoing> {
-        response.map(|mut body| match body.lend() {
-            Some(socket) if socket.behind() >= LEAST => {
-                let sentinel = Sentinel::new(socket.left(), self.clone());
-                self.lock().queue.push_back(Moving::new(body, socket));
-                Outgoing::Sentinel(sentinel)
+        response.map(|mut body| match (body.lend(), body.in_files()) {
+            (Some(socket), _) if socket.behind() >= LEAST => {
+                self.promised(Moving::lent(body, socket, self.pipes.clone()))
             }
-            Some(socket) => {
+            (Some(socket), _) => {
                 body.restore(socket);
                 Outgoing::Body(body)
             }
-            None => Outgoing::Body(body),
+            (None, Some(left)) if left > 0 => self.promised(Moving::filed(body, left, self.pipes.clone())),
+            (None, _) => Outgoing::Body(body),
         })
+    }
+
+    /// What stands for this content.
+    fn promised(&self, moving: Moving) -> Outgoing {
+        let sentinel = Sentinel::new(moving.left(), self.clone());
+        self.lock().queue.push_back(moving);
+        Outgoing::Sentinel(sentinel)
     }
 
     /// hyper is given `count` bytes of a sentinel.
@@ -85,7 +104,7 @@ impl Slot {
     }
 
     fn lock(&self) -> MutexGuard<'_, Load> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,8 @@
-//! A body on its way from an upstream connection to a client's.
+//! A body on its way to a client's connection: from an upstream connection, from a file, or in frames.
 
-use super::pipe::Pipe;
+use super::lowat::Lowat;
+use super::pipe::{Pipe, Pipes};
+use super::resident::{self, Resident};
 use crate::body::{Body, Socket, broke};
 use crate::error::BoxError;
 use crate::telemetry::names;
@@ -11,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -18,18 +21,25 @@ use tokio::net::TcpStream;
 /// The content of one response, and what of it is where.
 pub(super) struct Moving {
     body: Body,
-    /// The upstream connection; `None` when the rest of the body comes in frames.
+    /// The upstream connection; `None` when the rest of the body lies in a file or comes in frames.
     socket: Option<Socket>,
+    lowat: Lowat,
+    resident: Resident,
     pipe: Option<Pipe>,
+    pipes: Arc<Pipes>,
     /// What is left of the newest frame.
     frame: Bytes,
     /// Bytes not yet moved to the client.
     left: u64,
     begun: bool,
-    /// The kernel does not splice these.
+    /// The kernel may keep the last bytes for a moment, as there are more to come (`MSG_MORE`). The head of the
+    /// response was sent so.
+    corked: bool,
+    /// The kernel does not move these.
     copies: bool,
-    /// Bytes that no memory of ours has seen.
+    /// Bytes that no memory of ours has seen: from the connection, and from a file.
     spliced: u64,
+    sent: u64,
 }
 
 /// One turn of a connection: others of the same thread wait meanwhile.
@@ -55,18 +65,37 @@ impl From<Stop> for Poll<io::Result<usize>> {
 
 impl Moving {
     /// All of `body`, whose connection has been lent.
-    pub(super) fn new(body: Body, socket: Socket) -> Moving {
+    pub(super) fn lent(body: Body, socket: Socket, pipes: Arc<Pipes>) -> Moving {
         let left = socket.left();
+        Moving::new(body, Some(socket), left, pipes)
+    }
+
+    /// All of `body`, which lies in files: `left` bytes.
+    pub(super) fn filed(body: Body, left: u64, pipes: Arc<Pipes>) -> Moving {
+        Moving::new(body, None, left, pipes)
+    }
+
+    fn new(body: Body, socket: Option<Socket>, left: u64, pipes: Arc<Pipes>) -> Moving {
         Moving {
             body,
-            socket: Some(socket),
+            socket,
+            lowat: Lowat::new(),
+            resident: Resident::default(),
             pipe: None,
+            pipes,
             frame: Bytes::new(),
             left,
             begun: false,
+            corked: true,
             copies: false,
             spliced: 0,
+            sent: 0,
         }
+    }
+
+    /// Bytes that are not with the client.
+    pub(super) fn left(&self) -> u64 {
+        self.left
     }
 
     /// Is everything with the client?
@@ -95,18 +124,67 @@ impl Moving {
                     self.left -= count as u64;
                     moved += count;
                 }
-                Err(Stop::Wait) if moved > 0 => break,
+                Err(Stop::Wait) => {
+                    self.uncork(to);
+                    if moved == 0 {
+                        return Poll::Pending;
+                    }
+                    break;
+                }
                 Err(stop) => return stop.into(),
             }
         }
         Poll::Ready(Ok(moved))
     }
 
+    /// Nothing follows just now: the kernel would keep a short segment for 200 ms.
+    fn uncork(&mut self, to: &TcpStream) {
+        // To set the option again sends what is kept (tcp(7)).
+        if std::mem::take(&mut self.corked) {
+            _ = to.set_nodelay(true);
+        }
+    }
+
     fn step(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
         match &self.socket {
             Some(socket) if !socket.prefix().is_empty() => self.prefix(cx, to, most),
             Some(_) => self.splice(cx, to, most),
+            None if self.frame.is_empty() && !self.copies => self.file(cx, to, most),
             None => self.frame(cx, to, most),
+        }
+    }
+
+    /// From a file to the client. What is not in memory comes in frames, and so does the rest after a failure: these
+    /// tell whose it was.
+    fn file(&mut self, cx: &mut Context<'_>, to: &TcpStream, most: usize) -> Step {
+        let part = match self.body.poll_part(cx) {
+            Poll::Pending => return Err(Stop::Wait),
+            Poll::Ready(Ok(Some(part))) => part,
+            Poll::Ready(Ok(None)) => return self.frame(cx, to, most),
+            Poll::Ready(Err(error)) => return Err(Stop::Failed(io::Error::other(error))),
+        };
+        match to.poll_write_ready(cx) {
+            Poll::Pending => return Err(Stop::Wait),
+            Poll::Ready(ready) => ready.map_err(Stop::Failed)?,
+        }
+        let start = part.bytes.start;
+        let count = self.resident.of(&part.file, start..part.bytes.end.min(start + most as u64));
+        if count == 0 {
+            return self.frame(cx, to, most);
+        }
+        let send = || resident::send(to, &part.file, start, count);
+        match attempt(cx, to, Interest::WRITABLE, send) {
+            Ok(0) | Err(Stop::Failed(_)) => {
+                self.copies = true;
+                self.frame(cx, to, most)
+            }
+            Ok(count) => {
+                self.corked = false;
+                self.sent += count as u64;
+                self.body.moved(count as u64);
+                Ok(count)
+            }
+            Err(Stop::Wait) => Err(Stop::Wait),
         }
     }
 
@@ -114,6 +192,7 @@ impl Moving {
     fn borrow(&mut self) -> bool {
         if self.frame.is_empty() && !self.copies {
             self.socket = self.body.lend();
+            self.lowat = Lowat::new();
         }
         self.socket.is_some()
     }
@@ -124,6 +203,7 @@ impl Moving {
         let more = socket.behind() > 0;
         let prefix = socket.prefix();
         let count = copy(cx, to, &prefix[..prefix.len().min(most)], more)?;
+        self.corked = more;
         socket.skip_prefix(count);
         self.body.moved(count as u64);
         if !more && socket.prefix().is_empty() {
@@ -138,8 +218,8 @@ impl Moving {
             return self.frame(cx, to, most);
         }
         let Some(pipe) = &mut self.pipe else { return self.frame(cx, to, most) };
-        let more = self.socket.as_ref().is_some_and(|socket| socket.behind() > 0);
-        let count = attempt(cx, to, Interest::WRITABLE, || pipe.drain(to, most, more))?;
+        let count = attempt(cx, to, Interest::WRITABLE, || pipe.drain(to, most))?;
+        self.corked = false;
         self.spliced += count as u64;
         self.body.moved(count as u64);
         if pipe.held() == 0 {
@@ -154,31 +234,39 @@ impl Moving {
         let Some(stream) = socket.stream() else { return Ok(false) };
         let pipe = match &mut self.pipe {
             Some(pipe) => pipe,
-            empty => match Pipe::take() {
+            empty => match self.pipes.take() {
                 Ok(pipe) => empty.insert(pipe),
                 Err(_) => return Ok(self.give_up()),
             },
         };
+        self.lowat.approach(stream, socket.behind());
         match attempt(cx, stream, Interest::READABLE, || pipe.fill(stream, socket.behind())) {
             Ok(0) => self.lost(broke(ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
+                self.lowat.came(count);
                 socket.taken(count as u64);
                 return Ok(true);
             }
-            Err(Stop::Wait) => match self.body.poll_idle(cx) {
-                Poll::Ready(broken) => self.lost(broken.into()),
-                Poll::Pending => return Err(Stop::Wait),
-            },
+            Err(Stop::Wait) => {
+                self.lowat.wait(cx, stream, socket.behind());
+                match self.body.poll_idle(cx) {
+                    Poll::Ready(broken) => self.lost(broken.into()),
+                    Poll::Pending => return Err(Stop::Wait),
+                }
+            }
             Err(Stop::Failed(error)) if is_refused(&error) => return Ok(self.give_up()),
             Err(Stop::Failed(error)) => self.lost(broke(error)),
         }
         Ok(false)
     }
 
-    /// The kernel, or what stands in for it, does not splice these. Frames it is.
+    /// The kernel, or what stands in for it, does not splice these, or there are too many pipes. Frames it is.
     fn give_up(&mut self) -> bool {
         self.copies = true;
         if let Some(socket) = self.socket.take() {
+            if let Some(stream) = socket.stream() {
+                self.lowat.approach(stream, 0);
+            }
             self.body.restore(socket);
         }
         self.rest();
@@ -194,7 +282,7 @@ impl Moving {
     /// The pipe is empty: somebody else may need it while this one waits.
     fn rest(&mut self) {
         if let Some(pipe) = self.pipe.take() {
-            pipe.give();
+            self.pipes.give(pipe);
         }
     }
 
@@ -216,6 +304,7 @@ impl Moving {
         }
         let more = self.frame.len() < usize::try_from(self.left).unwrap_or(usize::MAX);
         let count = copy(cx, to, &self.frame[..self.frame.len().min(most)], more)?;
+        self.corked = more;
         self.frame.advance(count);
         Ok(count)
     }
@@ -259,6 +348,7 @@ fn is_refused(error: &io::Error) -> bool {
 impl Drop for Moving {
     fn drop(&mut self) {
         counter!(names::SPLICED_BYTES).increment(self.spliced);
+        counter!(names::SENDFILE_BYTES).increment(self.sent);
         self.rest();
     }
 }

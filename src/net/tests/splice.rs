@@ -1,7 +1,7 @@
 use super::support::{PATIENCE, Rig, limits, rest};
 use crate::body::{Body, End, Frames, Socket, Source, Watch};
 use crate::net::splice::{Slot, Spliced};
-use crate::net::{Listener, Service};
+use crate::net::{Limits, Listener, Pipes, Service};
 use crate::telemetry::names;
 use bytes::Bytes;
 use http::{Response, header};
@@ -16,17 +16,17 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower::util::BoxCloneSyncService;
 
-const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-const IDLE: Duration = Duration::from_secs(5);
+pub(super) const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const IDLE: Duration = Duration::from_secs(5);
 
 /// What the service answers with, in this order, and how often an upstream connection was given back.
 #[derive(Clone, Default)]
-struct Upstream {
-    bodies: Arc<Mutex<VecDeque<(u64, Body)>>>,
-    back: Arc<AtomicUsize>,
+pub(super) struct Upstream {
+    pub(super) bodies: Arc<Mutex<VecDeque<(u64, Body)>>>,
+    pub(super) back: Arc<AtomicUsize>,
 }
 
-struct Ended(u64);
+pub(super) struct Ended(pub(super) u64);
 
 impl Watch for Ended {
     fn end(self: Box<Self>, end: End, bytes: u64) {
@@ -39,7 +39,7 @@ impl Watch for Ended {
 
 impl Upstream {
     /// A response of `size` bytes, of which `prefix` has been read; the other end of the connection.
-    async fn answer(&self, size: u64, prefix: &[u8], idle: Duration) -> TcpStream {
+    pub(super) async fn answer(&self, size: u64, prefix: &[u8], idle: Duration) -> TcpStream {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (far, _) = listener.accept().await.unwrap();
@@ -52,7 +52,7 @@ impl Upstream {
     }
 
     /// A response with this content, which is sent in the background.
-    async fn content(&self, content: &[u8]) {
+    pub(super) async fn content(&self, content: &[u8]) {
         let (prefix, behind) = content.split_at(1000.min(content.len()));
         let mut far = self.answer(content.len() as u64, prefix, IDLE).await;
         let behind = behind.to_vec();
@@ -72,13 +72,13 @@ impl Upstream {
         }))
     }
 
-    fn rig(&self) -> Rig {
+    pub(super) fn rig(&self) -> Rig {
         Rig::with(Listener::plain("127.0.0.1:0".parse().unwrap()).unwrap(), limits(), || self.service())
     }
 }
 
 /// Bytes without a period that a mistake could hide in.
-fn noise(size: usize, seed: u64) -> Vec<u8> {
+pub(super) fn noise(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {
         state ^= state << 13;
@@ -90,7 +90,7 @@ fn noise(size: usize, seed: u64) -> Vec<u8> {
 }
 
 /// Reads one response with this content, in pieces of `piece` bytes.
-async fn expect(stream: &mut TcpStream, content: &[u8], piece: usize) {
+pub(super) async fn expect(stream: &mut TcpStream, content: &[u8], piece: usize) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("a head").unwrap());
@@ -210,7 +210,7 @@ async fn a_copy_of_the_sentinel_is_never_sent() {
     let (_, body) = upstream.bodies.lock().unwrap().pop_front().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let slot = Slot::default();
+    let slot = Slot::new(Pipes::new(1));
     let mut server = Spliced::new(listener.accept().await.unwrap().0, slot.clone());
     let mut outgoing = slot.load(Response::new(body)).into_body();
     // A head may go ahead of its content.
@@ -220,6 +220,35 @@ async fn a_copy_of_the_sentinel_is_never_sent() {
     server.write_all(&vec![0; zeros.len()]).await.unwrap_err();
     drop(server);
     assert_eq!(rest(&mut client).await, "head");
+}
+
+/// Without a pipe what comes is copied.
+#[tokio::test]
+async fn without_a_pipe_it_is_copied() {
+    let upstream = Upstream::default();
+    let plain = Listener::plain("127.0.0.1:0".parse().unwrap()).unwrap();
+    let limits = Limits { pipes: Pipes::new(1), ..limits() };
+    let rig = Rig::with(plain, limits, || upstream.service());
+    // The first content waits for its client with the one pipe there is.
+    let large = noise(40_000_000, 1);
+    let mut far = upstream.answer(large.len() as u64, &[], IDLE).await;
+    let sent = large.clone();
+    tokio::spawn(async move { far.write_all(&sent).await });
+    let mut slow = rig.connect().await;
+    slow.write_all(GET.as_bytes()).await.unwrap();
+    slow.read_u8().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(rig.value(names::PIPES, &[]), 1.0);
+    let content = noise(1_000_000, 2);
+    upstream.content(&content).await;
+    let mut stream = rig.connect().await;
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    expect(&mut stream, &content, 50_000).await;
+    rig.reaches("ended", &[("end", "complete")], 1.0).await;
+    assert_eq!((rig.value(names::PIPES, &[]), rig.value(names::SPLICED_BYTES, &[])), (1.0, 0.0));
+    drop(slow);
+    rig.reaches("ended", &[("end", "dropped")], 1.0).await;
+    rig.reaches(names::PIPES, &[], 0.0).await;
 }
 
 /// Many contents of many sizes, sent and read in pieces of any size over few connections.

@@ -1,6 +1,6 @@
 //! A listener with a small service behind it.
 
-use super::super::{Addresses, Drain, Limits, Listener, Service};
+use super::super::{Addresses, Drain, Limits, Listener, Pipes, Service};
 use crate::body::{Body, End, Watch};
 use crate::telemetry::{Metrics, testing};
 use bytes::Bytes;
@@ -35,8 +35,9 @@ pub(super) struct Rig {
 
 pub(super) fn limits() -> Limits {
     Limits {
-        connections: Arc::new(Semaphore::new(16)),
-        addresses: Addresses::new(16),
+        connections: Arc::new(Semaphore::new(64)),
+        addresses: Addresses::new(64),
+        pipes: Pipes::new(16),
         header: Duration::from_secs(10),
         idle: Duration::from_secs(10),
         tls: Duration::from_secs(10),

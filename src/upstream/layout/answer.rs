@@ -23,7 +23,7 @@ pub(super) fn manifest(fetch: &Fetch, document: Document) -> Response<Body> {
 pub(super) async fn blob(fetch: &Fetch, digest: &Digest, blob: Blob) -> Result<Response<Body>, Error> {
     let (parts, span) = head(fetch, digest, headers::OCTET_STREAM, blob.size);
     let body = match span {
-        Some(span) => Body::local(blob.part(span).await),
+        Some(span) => Body::parts(blob.part(span).await),
         None => Body::empty(),
     };
     Ok(Response::from_parts(parts, body))

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod disk;
+mod kernel;
 mod processes;
 mod random;
 mod reader;

@@ -32,10 +32,7 @@ impl Objects {
                 let name = seen.path.rsplit('/').next().unwrap_or_default();
                 Some(("application/octet-stream", content.clone(), name.to_string()))
             }
-            _ => self.find(&seen.path).map(|(media, content)| {
-                let digest = content.digest().to_string();
-                (media, content, digest)
-            }),
+            _ => self.find(&seen.path),
         };
         let Some((media, content, digest)) = found else {
             let text = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"not here"}]}"#;
@@ -67,11 +64,18 @@ impl Objects {
         reply
     }
 
-    fn find(&self, path: &str) -> Option<(&str, Content)> {
+    /// What is there, with its media type and its digest.
+    fn find(&self, path: &str) -> Option<(&str, Content, String)> {
         let (rest, key) = path.rsplit_once('/')?;
         match rest.rsplit_once('/')?.1 {
-            "manifests" => self.manifests.get(key).map(|(media, content)| (&**media, content.clone())),
-            "blobs" => self.blobs.get(key).map(|content| ("application/octet-stream", content.clone())),
+            "manifests" => {
+                let (media, content) = self.manifests.get(key)?;
+                Some((media, content.clone(), content.digest().to_string()))
+            }
+            "blobs" => {
+                let content = self.blobs.get(key)?;
+                Some(("application/octet-stream", content.clone(), key.to_string()))
+            }
             _ => None,
         }
     }
