@@ -11,21 +11,33 @@
 #![allow(clippy::disallowed_methods)]
 
 mod client;
+mod image;
+mod load;
 mod measure;
+mod nginx;
 mod peers;
 mod pki;
 mod process;
+mod respond;
+mod rig;
 mod scenarios;
 mod table;
+mod wave;
 
 use scenarios::SCENARIOS;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, kind, port, file] = &*arguments
+        && flag == "--respond"
+    {
+        return respond::serve(kind, port, file);
+    }
+    let wanted: Vec<String> = arguments.into_iter().filter(|word| !word.starts_with('-')).collect();
     let rounds = std::env::var("WAVE_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
-    process::need(&["nginx", "haproxy", "docker-registry", "taskset"]);
+    process::need(&["nginx", "haproxy", "docker-registry", "taskset", "wrk", "h2load"]);
     process::pin_to_first_core();
-    let rig = peers::Rig::new();
+    let rig = rig::Rig::new();
     let mut table = table::Table::default();
     for scenario in SCENARIOS.iter().filter(|s| wanted.is_empty() || wanted.iter().any(|name| name == s.name))
     {
