@@ -31,7 +31,10 @@ impl Handles {
 
     /// Requests answered 200 without an error.
     pub(super) fn plain(&self, kind: Kind) -> &Counter {
-        let of = || counter!(names::REQUESTS, "kind" => kind.as_str(), "status" => "200", "code" => "none", "side" => "none");
+        let of = || {
+            let kind = kind.as_str();
+            counter!(names::REQUESTS, "kind" => kind, "status" => "200", "code" => "none", "side" => "none")
+        };
         self.of(kind).plain.get_or_init(of)
     }
 

@@ -4,6 +4,7 @@ use crate::grant::Token;
 use crate::oci::path::{Object, Path};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +66,8 @@ impl Kind {
 /// a separator is encoded may hold anything, and is not printed.
 pub fn masked(path: &str) -> String {
     let mut text = String::with_capacity(path.len().min(PATH_LIMIT));
-    let is_plain = !path.bytes().any(|byte| matches!(byte, b'%' | b'\\'));
+    // Without an end before the last byte many are looked at at once.
+    let is_plain = path.bytes().fold(true, |plain, byte| plain & (byte != b'%') & (byte != b'\\'));
     let mut after_wt = false;
     for (place, component) in path.split('/').enumerate() {
         if place > 0 {
@@ -76,7 +78,7 @@ pub fn masked(path: &str) -> String {
             false => percent_decode_str(component).decode_utf8_lossy(),
         };
         match decoded.parse::<Token>() {
-            Ok(token) => text.push_str(&token.to_string()),
+            Ok(token) => _ = write!(text, "{token}"),
             Err(_) if after_wt && !component.is_empty() => text.push_str("***"),
             Err(_) if !is_plain && decoded.contains(['/', '\\', '%']) => text.push_str("***"),
             Err(_) => text.push_str(component),
