@@ -1,11 +1,11 @@
-//! What blobs cost, beside the proxies people run today: nginx, haproxy and docker-registry from
-//! Debian, in the same run.
+//! What blobs and manifests cost, beside the proxies people run today (nginx, haproxy and docker-registry from Debian)
+//! and beside the least that a server can do, in the same run.
 //!
-//! `cargo bench --bench blob` runs every scenario; `cargo bench --bench blob -- p64 k16` those that are named. Two cores:
-//! the server under test has the second one to itself, upstream and client share the first. Every round runs the
-//! servers one after the other in the same order, each in a fresh process, and every figure is a ratio to another server
-//! of the same round; what is printed is the median of the rounds (`WAVE_BENCH_ROUNDS`, 5). Loopback hides what a network
-//! card shows: wake-ups dominate, and segments are never small.
+//! `cargo bench --bench blob` runs every scenario; `cargo bench --bench blob -- p64 k16` those that are named. Two
+//! cores: the server under test has the second one to itself, upstream and client share the first. Every round runs
+//! the servers one after the other in the same order, each in a fresh process, and every figure is a ratio to
+//! another server of the same round; what is printed is the median of the rounds (`WAVE_BENCH_ROUNDS`, 5). Loopback
+//! hides what a network card shows: wake-ups dominate, and segments are never small.
 
 // It is one thread that waits for other programs; there is no runtime.
 #![allow(clippy::disallowed_methods)]

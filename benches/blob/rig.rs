@@ -48,8 +48,8 @@ impl Rig {
         let (plain, tls) = (free_port(), free_port());
         let site = |listen: &str| {
             format!(
-                "server {{ listen {listen}; root {}; location / {{ }} location ~ /manifests/ {{ types {{}} default_type \
-                 {}; }} }}",
+                "server {{ listen {listen}; root {}; location / {{ }} \
+                 location ~ /manifests/ {{ types {{}} default_type {}; }} }}",
                 www.display(),
                 image::MANIFEST
             )

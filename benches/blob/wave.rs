@@ -92,7 +92,8 @@ impl Wave {
         let (_, name) = image.split_once('/').expect("a path");
         let name = name.strip_suffix(":latest").expect("the tag");
         let request = format!(
-            "GET /v2/{name}/manifests/latest HTTP/1.1\r\nHost: localhost:{}\r\n{authorization}Connection: close\r\n\r\n",
+            "GET /v2/{name}/manifests/latest HTTP/1.1\r\nHost: localhost:{}\r\n{authorization}\
+             Connection: close\r\n\r\n",
             self.plain
         );
         let (head, _) = exchange(self.plain, &request);
