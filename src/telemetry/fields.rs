@@ -14,7 +14,7 @@ pub(super) struct Fields;
 struct Check(bool);
 
 /// Writes such fields.
-struct Copy<'w> {
+struct Plain<'w> {
     writer: Writer<'w>,
     begun: bool,
     result: std::fmt::Result,
@@ -27,9 +27,9 @@ impl<'w> FormatFields<'w> for Fields {
         if !check.0 {
             return DefaultFields::new().format_fields(writer, fields);
         }
-        let mut copy = Copy { writer, begun: false, result: Ok(()) };
-        fields.record(&mut copy);
-        copy.result
+        let mut plain = Plain { writer, begun: false, result: Ok(()) };
+        fields.record(&mut plain);
+        plain.result
     }
 }
 
@@ -45,7 +45,7 @@ impl Visit for Check {
     }
 }
 
-impl Visit for Copy<'_> {
+impl Visit for Plain<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         let space = if std::mem::replace(&mut self.begun, true) { " " } else { "" };
         for text in [space, field.name(), "=\"", value, "\""] {
