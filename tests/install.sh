@@ -58,11 +58,13 @@ benches='
   cc:gcc
   docker-registry:docker-registry
   gzip:gzip
+  h2load:nghttp2-client
   haproxy:haproxy
   nginx:nginx-light
   pigz:pigz
   taskset:util-linux
   valgrind:valgrind
+  wrk:wrk
 '
 
 case ${1-} in

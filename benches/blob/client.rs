@@ -13,6 +13,8 @@ pub(crate) struct Target {
     pub(crate) port: u16,
     pub(crate) path: String,
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// The value of `Authorization`, where it is needed.
+    pub(crate) authorization: Option<&'static str>,
 }
 
 /// `connections` clients, each of which pulls the blob of `size` bytes `times` times.

@@ -1,8 +1,10 @@
 //! What is measured.
 
 use super::client::{pull, stall};
+use super::load::load;
 use super::measure::{Figures, cpu, memory};
-use super::peers::{BLOBS, Legs, Peer, Rig};
+use super::peers::{Legs, Peer};
+use super::rig::{BLOBS, Content, Rig};
 use std::time::{Duration, Instant};
 
 /// One measurement.
@@ -21,15 +23,22 @@ enum Work {
     Pull(char, usize, usize),
     /// So many clients that read nothing.
     Stall(usize),
+    /// The manifest of a changed image, over and over for so many seconds.
+    Load(u64),
     /// Nothing but the start.
     Start,
 }
 
-use Peer::{Haproxy, NginxDefault, NginxOff, NginxStatic, NginxTuned, Registry, Wave};
+use Peer::{
+    Bare, Epoll, Haproxy, NginxDefault, NginxOff, NginxStatic, NginxTuned, Registry, Wave, WaveFrames,
+    WaveFull,
+};
 
-const PLAIN: Legs = Legs { client: false, upstream: false };
-const DOWN: Legs = Legs { client: true, upstream: false };
-const BOTH: Legs = Legs { client: true, upstream: true };
+const PLAIN: Legs = Legs { client: false, upstream: false, h2: false };
+const DOWN: Legs = Legs { client: true, ..PLAIN };
+const BOTH: Legs = Legs { upstream: true, ..DOWN };
+const H2C: Legs = Legs { h2: true, ..PLAIN };
+const H2_DOWN: Legs = Legs { h2: true, ..DOWN };
 const ALL: &[Peer] = &[NginxTuned, NginxOff, NginxDefault, Haproxy, Wave];
 
 const fn scenario(
@@ -53,6 +62,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         &[Registry, Wave],
         PLAIN,
         Work::Pull('b', 8, 2),
+    ),
+    scenario(
+        "frames",
+        "64 blobs of 256 MiB at once, read and written instead of spliced",
+        &[NginxTuned, NginxOff, WaveFrames],
+        PLAIN,
+        Work::Pull('b', 64, 1),
     ),
     scenario("tls64", "TLS to clients, 64 blobs of 256 MiB", ALL, DOWN, Work::Pull('b', 64, 1)),
     scenario("tlstls", "TLS on both sides, 32 blobs of 256 MiB", ALL, BOTH, Work::Pull('b', 32, 1)),
@@ -78,6 +94,23 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         )
     },
     scenario(
+        "rps-h1",
+        "a manifest of 2 KiB that is in memory, over 64 connections",
+        &[NginxStatic, Epoll, Wave],
+        PLAIN,
+        Work::Load(4),
+    ),
+    scenario("rps-tls", "the same over TLS", &[NginxStatic, Wave], DOWN, Work::Load(4)),
+    scenario("rps-h2c", "the same over HTTP/2, 16 connections", &[NginxStatic, Wave], H2C, Work::Load(4)),
+    scenario("rps-h2tls", "the same over HTTP/2 and TLS", &[NginxStatic, Wave], H2_DOWN, Work::Load(4)),
+    scenario(
+        "stack",
+        "the same with accounts and a rate limit, beside hyper alone",
+        &[Bare, WaveFull],
+        PLAIN,
+        Work::Load(4),
+    ),
+    scenario(
         "start",
         "from the start of the program to its first connection",
         &[NginxStatic, Haproxy, Registry, Wave],
@@ -88,19 +121,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
 
 /// Runs one server through one scenario.
 pub(crate) fn run(rig: &Rig, scenario: &Scenario, peer: Peer) -> Figures {
-    let letter = match scenario.work {
-        Work::Pull(letter, ..) => letter,
-        Work::Stall(_) => 'b',
-        _ => 'd',
+    let content = match scenario.work {
+        Work::Pull(letter, ..) => Content::Blob(letter),
+        Work::Stall(_) => Content::Blob('b'),
+        Work::Load(_) => Content::Manifest,
+        Work::Start => Content::Blob('d'),
     };
-    let (server, target) = rig.start(peer, scenario.legs, letter);
+    let (server, target) = rig.start(peer, scenario.legs, content);
     let start = server.listening(target.port).as_secs_f64() * 1e3;
-    let size = BLOBS.iter().find(|(name, _)| *name == letter).map_or(0, |(_, size)| *size);
-    if let Work::Pull(..) = scenario.work
-        && peer != Peer::Registry
-    {
-        // Connections, buffers and pages are there before the clock runs.
-        pull(&super::client::Target { ..target.clone() }, 1, 1, size);
+    let size = BLOBS.iter().find(|(name, _)| content == Content::Blob(*name)).map_or(0, |(_, size)| *size);
+    // Connections, buffers and pages are there before the clock runs.
+    match scenario.work {
+        Work::Pull(..) if peer != Peer::Registry => pull(&target, 1, 1, size),
+        Work::Load(_) => _ = load(&target, scenario.legs, 1),
+        _ => {}
     }
     let (before, begun) = (cpu(&server), Instant::now());
     let mut figures = Figures::default();
@@ -116,12 +150,18 @@ pub(crate) fn run(rig: &Rig, scenario: &Scenario, peer: Peer) -> Figures {
             std::thread::sleep(Duration::from_secs(3));
             drop(held);
         }
+        Work::Load(seconds) => {
+            figures.requests = true;
+            (figures.work, figures.wall) = load(&target, scenario.legs, seconds);
+        }
         Work::Start => {
             std::thread::sleep(Duration::from_millis(500));
             figures.start = start;
         }
     }
-    figures.wall = begun.elapsed().as_secs_f64();
+    if figures.wall == 0.0 {
+        figures.wall = begun.elapsed().as_secs_f64();
+    }
     figures.cpu = (cpu(&server) - before).as_secs_f64();
     figures.memory = memory(&server, "VmHWM");
     figures

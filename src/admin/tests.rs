@@ -95,6 +95,7 @@ async fn it_serves_until_its_own_drain() {
         idle: second,
         tls: second,
         stall: second,
+        splice: true,
     };
     let state = State::new(metrics, level, watch, Vec::new());
     let serving = tokio::spawn(serve(listener, state, limits, own));

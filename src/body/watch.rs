@@ -14,6 +14,9 @@ pub enum End {
 }
 
 impl End {
+    /// How many ways there are.
+    pub(crate) const COUNT: usize = End::Dropped as usize + 1;
+
     /// The label in metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

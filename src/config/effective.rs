@@ -44,6 +44,7 @@ fn lines(config: &Config) -> Lines {
     lines.text("wave.server.head-deadline", &show_duration(server.head_deadline));
     lines.text("wave.server.stall-timeout", &show_duration(server.stall_timeout));
     lines.text("wave.server.grace-period", &show_duration(server.grace_period));
+    lines.text("wave.server.splice", &server.splice);
     lines.text("wave.admin.bind", &config.admin.bind);
     lines.text("wave.allow-anonymous", &config.allow_anonymous);
     lines.text("wave.allow-private-layers", &config.allow_private_layers);

@@ -96,6 +96,8 @@ pub struct Server {
     pub stall_timeout: Duration,
     /// `grace-period`: for pulls in flight when we are asked to stop.
     pub grace_period: Duration,
+    /// `splice`: blobs between plain connections go from socket to socket inside the kernel.
+    pub splice: bool,
 }
 
 /// `wave.server.tls`.

@@ -263,7 +263,7 @@ fn secrets_are_never_shown() {
 #[test]
 fn what_is_effective_reads_the_same() {
     let loaded = good(
-        "wave:\n  server: {url: 'https://r.io', max-connections: 7, tls: {certificate: c.pem, key: 'k #.pem'}}\n  \
+        "wave:\n  server: {url: 'https://r.io', max-connections: 7, splice: false, tls: {certificate: c.pem, key: 'k #.pem'}}\n  \
          registries:\n    'localhost:5000': {alias: local, trusted-hosts: ['t.io:1', u.io], verify: always}\n    \
          b.io: {layout: 'dir with: spaces', redirect: true}\n  log: {level: 'wave_registry=debug,warn', format: json}\n  \
          rate-limit.pull.authenticated: 5/90s\n  layer-path: x\n  cache.tag-ttl: 0s\n",

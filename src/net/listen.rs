@@ -46,6 +46,8 @@ pub struct Limits {
     pub tls: Duration,
     /// How long a client may leave a response unread.
     pub stall: Duration,
+    /// Blobs between plain connections go from socket to socket inside the kernel.
+    pub splice: bool,
 }
 
 /// Connections that the kernel completes ahead of us.
@@ -64,6 +66,7 @@ impl Limits {
             idle: server.idle_timeout,
             tls: server.tls_timeout,
             stall: server.stall_timeout,
+            splice: server.splice,
         }
     }
 }
@@ -195,6 +198,9 @@ impl Connection {
             Ok(Ok(Speaks::Tls)) => {
                 decline_tls(stream).await;
                 Reason::WrongProtocol
+            }
+            Ok(Ok(Speaks::Http1)) if !limits.splice => {
+                serve::http1(stream, identity, service, peer, &limits, deadline, watch).await
             }
             Ok(Ok(Speaks::Http1)) => {
                 let slot = Slot::new(limits.pipes.clone());

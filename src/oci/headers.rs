@@ -20,12 +20,21 @@ pub const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octe
 /// `application/json`.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// Bytes of a sha256 digest in quotes.
+const TYPICAL: usize = 73;
+
 /// A digest as a header value.
 pub fn digest_value(digest: &Digest) -> HeaderValue {
-    HeaderValue::try_from(digest.to_string()).expect("a digest is ASCII")
+    let mut text = Vec::with_capacity(TYPICAL);
+    digest.write(&mut text);
+    HeaderValue::try_from(text).expect("a digest is ASCII")
 }
 
 /// A digest as a strong entity tag: quoted (RFC 9110, 8.8.3).
 pub fn etag_value(digest: &Digest) -> HeaderValue {
-    HeaderValue::try_from(format!("\"{digest}\"")).expect("a digest is ASCII")
+    let mut text = Vec::with_capacity(TYPICAL);
+    text.push(b'"');
+    digest.write(&mut text);
+    text.push(b'"');
+    HeaderValue::try_from(text).expect("a digest is ASCII")
 }

@@ -50,19 +50,39 @@ impl Path {
             Some(rest) => rest.strip_prefix('/').ok_or(Invalid::Path)?,
             None => return Err(Invalid::Path),
         };
+        if is_plain(rest) { Path::plain(rest) } else { Path::encoded(rest) }
+    }
+
+    /// What lies behind `/v2/`, where nothing is encoded: nearly always.
+    fn plain(rest: &str) -> Result<Path, Invalid> {
+        let (rest, last) = rest.rsplit_once('/').ok_or(Invalid::Path)?;
+        let (name, kind) = rest.rsplit_once('/').ok_or(Invalid::Path)?;
+        if name.split('/').any(str::is_empty) {
+            return Err(Invalid::Path);
+        }
+        Ok(Path::Object { object: Object::parse(kind, last)?, name: name.into() })
+    }
+
+    fn encoded(rest: &str) -> Result<Path, Invalid> {
         let components = rest.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
         let [name @ .., kind, last] = &components[..] else { return Err(Invalid::Path) };
         if name.is_empty() || name.iter().any(String::is_empty) {
             return Err(Invalid::Path);
         }
-        let object = match &**kind {
+        Ok(Path::Object { object: Object::parse(kind, last)?, name: name.join("/") })
+    }
+}
+
+impl Object {
+    /// By the last two components of a path.
+    fn parse(kind: &str, last: &str) -> Result<Object, Invalid> {
+        Ok(match kind {
             "manifests" => Object::Manifest(last.parse().map_err(reference_invalid)?),
             "blobs" => Object::Blob(last.parse().map_err(Invalid::Digest)?),
             "referrers" => Object::Referrers(last.parse().map_err(Invalid::Digest)?),
             "tags" if last == "list" => Object::Tags,
             _ => return Err(Invalid::Path),
-        };
-        Ok(Path::Object { name: name.join("/"), object })
+        })
     }
 }
 
@@ -82,6 +102,12 @@ fn reference_invalid(why: reference::Invalid) -> Invalid {
         reference::Invalid::Digest(why) => Invalid::Digest(why),
         _ => Invalid::Tag,
     }
+}
+
+/// Is every component what it is when decoded, and allowed?
+fn is_plain(text: &str) -> bool {
+    // Without an end before the last byte many are looked at at once.
+    text.bytes().fold(true, |plain, byte| plain & byte.is_ascii_graphic() & (byte != b'%') & (byte != b'\\'))
 }
 
 fn decode(component: &str) -> Result<String, Invalid> {
@@ -115,6 +141,27 @@ mod tests {
         assert_eq!(object(&format!("/v2/x/blobs/sha256%3A{}", digest.hex())).1, Object::Blob(digest));
         assert_eq!(object(&format!("/v2/x/referrers/{digest}")).1, Object::Referrers(digest));
         assert_eq!(object("/v2/x/tags/list").1, Object::Tags);
+    }
+
+    #[test]
+    fn plain_paths_mean_what_they_mean_encoded() {
+        let digest = Digest::sha256(b"x").to_string();
+        let parts =
+            ["", "a", "b.c", "manifests", "blobs", "tags", "list", "referrers", "latest", "-", &digest];
+        for one in parts {
+            for two in parts {
+                for three in parts {
+                    for four in parts {
+                        let rest = format!("{one}/{two}/{three}/{four}");
+                        assert!(is_plain(&rest));
+                        for from in [0, one.len() + 1, one.len() + two.len() + 2] {
+                            let rest = &rest[from..];
+                            assert_eq!(Path::plain(rest), Path::encoded(rest), "{rest}");
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use crate::body::Body;
 use crate::error::{Envelope, Error, render};
 use crate::oci::{Code, Digest, headers};
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+/// Room for the fields of a response, those of the layers above included.
+const FIELDS: usize = 12;
 
 /// The response for content in memory whose digest is known.
 pub fn document(
@@ -38,6 +41,7 @@ pub fn document(
         Verb::Head => Body::empty(),
     });
     *response.status_mut() = status;
+    *response.headers_mut() = HeaderMap::with_capacity(FIELDS);
     let fields = response.headers_mut();
     identity(fields, digest);
     fields.insert(header::CONTENT_TYPE, media);
@@ -79,7 +83,7 @@ pub fn range_not_satisfiable(total: Option<u64>) -> Response<Body> {
 }
 
 /// The headers that say which content this is.
-pub fn identity(fields: &mut http::HeaderMap, digest: &Digest) {
+pub fn identity(fields: &mut HeaderMap, digest: &Digest) {
     fields.insert(headers::CONTENT_DIGEST, headers::digest_value(digest));
     fields.insert(header::ETAG, headers::etag_value(digest));
     fields.insert(headers::API_VERSION, headers::REGISTRY_V2);

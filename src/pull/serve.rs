@@ -63,16 +63,17 @@ impl Service<Scoped> for Serve {
 
     fn call(&mut self, scoped: Scoped) -> Self::Future {
         let parts = self.0.clone();
+        // A future is as large as the largest it awaits, and is copied whole when it is boxed. What is answered
+        // from memory should cost no more than that, so everything that asks upstream is boxed for itself.
         Box::pin(async move {
             let mut response = match &scoped.pull.wish {
-                What::Manifest(Reference::Tag(_)) => parts.tagged(&scoped).await,
                 What::Manifest(Reference::Digest(digest)) => parts.manifest(&scoped, digest).await,
-                What::Blob(digest) => parts.blob(&scoped, digest).await,
-                What::Tags { .. } => discover::tags(&parts.upstream, &scoped, parts.list_limit).await,
-                What::Referrers { subject, .. } => match parts.find(&scoped, subject).await? {
-                    Some(ours) => discover::own_referrers(&scoped, ours.referrers(subject)),
-                    None => discover::referrers(&parts.upstream, &scoped, parts.list_limit).await,
-                },
+                What::Manifest(Reference::Tag(_)) => Box::pin(parts.tagged(&scoped)).await,
+                What::Blob(digest) => Box::pin(parts.blob(&scoped, digest)).await,
+                What::Tags { .. } => {
+                    Box::pin(discover::tags(&parts.upstream, &scoped, parts.list_limit)).await
+                }
+                What::Referrers { subject, .. } => Box::pin(parts.referrers(&scoped, subject)).await,
             }?;
             if scoped.pull.verb == Verb::Head {
                 *response.body_mut() = Body::empty();
@@ -104,7 +105,7 @@ impl Parts {
             Some(Ours::Derived(derivation)) => Ok(self.held(scoped, &derivation, digest)),
             Some(Ours::Injected(_)) | None => {
                 let reference = Reference::Digest(*digest);
-                stream::manifest(&self.upstream, scoped, &reference, self.document_limit).await
+                Box::pin(stream::manifest(&self.upstream, scoped, &reference, self.document_limit)).await
             }
         }
     }
@@ -140,6 +141,14 @@ impl Parts {
         }
     }
 
+    /// What refers to a manifest: that is ours, or upstream's.
+    async fn referrers(&self, scoped: &Scoped, subject: &Digest) -> Result<Response<Body>, Error> {
+        match self.find(scoped, subject).await? {
+            Some(ours) => discover::own_referrers(scoped, ours.referrers(subject)),
+            None => discover::referrers(&self.upstream, scoped, self.list_limit).await,
+        }
+    }
+
     /// Is `digest` something we made, for this access, in this repository? In memory, or by its durable root, from
     /// which it is derived again.
     async fn find(&self, scoped: &Scoped, digest: &Digest) -> Result<Option<Ours>, Error> {
@@ -147,6 +156,12 @@ impl Parts {
         if let Some(found) = self.derivations.find(access, &grant.registry, &grant.repository, digest).await {
             return Ok(Some(Ours::Derived(found)));
         }
+        Box::pin(self.recall(scoped, digest)).await
+    }
+
+    /// The same by its durable root.
+    async fn recall(&self, scoped: &Scoped, digest: &Digest) -> Result<Option<Ours>, Error> {
+        let (access, grant) = (scoped.access.id(), &scoped.grant);
         let root = self.state.root(access, &grant.registry, &grant.repository, *digest).await?;
         let Some((root, recipe)) = root else { return Ok(None) };
         // Only the operator's layers are anybody's: see `state::digests`.

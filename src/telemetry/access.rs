@@ -1,12 +1,13 @@
 //! The record of one request, from its first byte to the end of its response body.
 
+use super::handles::Handles;
 use super::kind::masked;
 use super::{Kind, names};
 use crate::body::{Cause, End, Watch};
 use crate::error::{Blame, BoxError, causes};
 use crate::net::Peer;
-use http::{HeaderValue, Method, Request, Response, header};
-use metrics::{counter, gauge, histogram};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use metrics::counter;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -21,6 +22,7 @@ pub(super) enum Access {
 /// response.
 pub(super) struct Record {
     access: Access,
+    handles: Arc<Handles>,
     kind: Kind,
     method: &'static str,
     path: String,
@@ -40,11 +42,17 @@ struct Head {
 }
 
 impl Record {
-    pub(super) fn start<B>(request: &Request<B>, id: HeaderValue, access: Access) -> Record {
-        gauge!(names::REQUESTS_IN_FLIGHT).increment(1.0);
+    pub(super) fn start<B>(
+        request: &Request<B>,
+        id: HeaderValue,
+        access: Access,
+        handles: Arc<Handles>,
+    ) -> Record {
+        handles.in_flight().increment(1.0);
         let agent = request.headers().get(header::USER_AGENT).cloned();
         Record {
             access,
+            handles,
             kind: Kind::of(request.uri().path()),
             method: method(request.method()),
             path: masked(request.uri().path()),
@@ -72,14 +80,11 @@ impl Record {
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         let (status, after) = (response.status(), self.started.elapsed());
         let blame = response.extensions().get::<Blame>().copied();
-        // A status that no registration names would be a label value of an upstream's choosing.
-        let label =
-            status.canonical_reason().map_or_else(|| Arc::from("other"), |_| Arc::from(status.as_str()));
-        let (code, side) = blame.map_or(("none", "none"), |blame| (blame.code.as_str(), blame.side.as_str()));
-        let kind = self.kind.as_str();
-        counter!(names::REQUESTS, "kind" => kind, "status" => label, "code" => code, "side" => side)
-            .increment(1);
-        histogram!(names::REQUEST_HEAD, "kind" => kind).record(after);
+        match blame {
+            None if status == StatusCode::OK => self.handles.plain(self.kind).increment(1),
+            _ => answered(self.kind, status, blame),
+        }
+        self.handles.head(self.kind).record(after);
         self.head = Some(Head { status: status.as_u16(), blame, after });
     }
 
@@ -88,10 +93,10 @@ impl Record {
             return;
         }
         let (kind, took) = (self.kind.as_str(), self.started.elapsed());
-        gauge!(names::REQUESTS_IN_FLIGHT).decrement(1.0);
-        counter!(names::STREAMS, "kind" => kind, "end" => end.as_str()).increment(1);
-        counter!(names::RESPONSE_BYTES, "kind" => kind).increment(bytes);
-        histogram!(names::REQUEST_DURATION, "kind" => kind).record(took);
+        self.handles.in_flight().decrement(1.0);
+        self.handles.ended(self.kind, end).increment(1);
+        self.handles.bytes(self.kind).increment(bytes);
+        self.handles.duration(self.kind).record(took);
         if self.head.is_none() {
             counter!(names::REQUESTS, "kind" => kind, "status" => "none", "code" => "none", "side" => "client")
                 .increment(1);
@@ -141,6 +146,15 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.finish(End::Dropped, 0);
     }
+}
+
+/// Counts an answer.
+fn answered(kind: Kind, status: StatusCode, blame: Option<Blame>) {
+    // A status that no registration names would be a label value of an upstream's choosing.
+    let label = status.canonical_reason().map_or_else(|| Arc::from("other"), |_| Arc::from(status.as_str()));
+    let (code, side) = blame.map_or(("none", "none"), |blame| (blame.code.as_str(), blame.side.as_str()));
+    counter!(names::REQUESTS, "kind" => kind.as_str(), "status" => label, "code" => code, "side" => side)
+        .increment(1);
 }
 
 /// Methods are words a client may make up; access lines say the known ones.

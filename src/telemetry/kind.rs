@@ -3,6 +3,8 @@
 use crate::grant::Token;
 use crate::oci::path::{Object, Path};
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,9 @@ pub enum Kind {
 const PATH_LIMIT: usize = 512;
 
 impl Kind {
+    /// How many there are.
+    pub(super) const COUNT: usize = Kind::Control as usize + 1;
+
     /// The kind of a request for this path.
     pub fn of(path: &str) -> Kind {
         if path != "/v2" && !path.starts_with("/v2/") {
@@ -61,16 +66,21 @@ impl Kind {
 /// a separator is encoded may hold anything, and is not printed.
 pub fn masked(path: &str) -> String {
     let mut text = String::with_capacity(path.len().min(PATH_LIMIT));
+    // Without an end before the last byte many are looked at at once.
+    let is_plain = path.bytes().fold(true, |plain, byte| plain & (byte != b'%') & (byte != b'\\'));
     let mut after_wt = false;
     for (place, component) in path.split('/').enumerate() {
         if place > 0 {
             text.push('/');
         }
-        let decoded = percent_decode_str(component).decode_utf8_lossy();
+        let decoded = match is_plain {
+            true => Cow::Borrowed(component),
+            false => percent_decode_str(component).decode_utf8_lossy(),
+        };
         match decoded.parse::<Token>() {
-            Ok(token) => text.push_str(&token.to_string()),
+            Ok(token) => _ = write!(text, "{token}"),
             Err(_) if after_wt && !component.is_empty() => text.push_str("***"),
-            Err(_) if decoded.contains(['/', '\\', '%']) => text.push_str("***"),
+            Err(_) if !is_plain && decoded.contains(['/', '\\', '%']) => text.push_str("***"),
             Err(_) => text.push_str(component),
         }
         after_wt = decoded == "wt";

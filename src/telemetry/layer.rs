@@ -1,12 +1,14 @@
 //! The layer that records every request to the end of its response body.
 
 use super::access::{Access, Record as Entry};
+use super::handles::Handles;
 use crate::body::Body;
 use crate::config;
 use crate::oci::headers::REQUEST_ID;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use tower::{Layer, Service};
@@ -17,6 +19,7 @@ use tracing::instrument::Instrumented;
 #[derive(Clone, Debug)]
 pub struct RecordLayer {
     access: Access,
+    handles: Arc<Handles>,
 }
 
 /// Gives each request an id (`X-Request-Id`, the caller's own when it is sane) and a span, counts it,
@@ -25,6 +28,7 @@ pub struct RecordLayer {
 pub struct Record<S> {
     inner: S,
     access: Access,
+    handles: Arc<Handles>,
 }
 
 pin_project! {
@@ -39,7 +43,8 @@ pin_project! {
 impl RecordLayer {
     /// With access lines, if the configuration wants them.
     pub fn new(log: &config::Log) -> RecordLayer {
-        RecordLayer { access: if log.access { Access::On } else { Access::Off } }
+        let access = if log.access { Access::On } else { Access::Off };
+        RecordLayer { access, handles: Arc::default() }
     }
 }
 
@@ -47,7 +52,7 @@ impl<S> Layer<S> for RecordLayer {
     type Service = Record<S>;
 
     fn layer(&self, inner: S) -> Record<S> {
-        Record { inner, access: self.access }
+        Record { inner, access: self.access, handles: self.handles.clone() }
     }
 }
 
@@ -64,7 +69,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let entry = Entry::start(&request, identify(request.headers()), self.access);
+        let id = identify(request.headers());
+        let entry = Entry::start(&request, id, self.access, self.handles.clone());
         let span = entry.span();
         let inner = span.in_scope(|| self.inner.call(request));
         Recording { inner: inner.instrument(span), entry: Some(entry) }

@@ -1,6 +1,8 @@
 //! What an operator can see: metrics, access lines, logs.
 
 mod access;
+mod fields;
+mod handles;
 mod kind;
 mod layer;
 pub mod names;

@@ -1,5 +1,6 @@
 //! Installing the log and the metrics, once, at start.
 
+use super::fields::Fields;
 use super::{Lossy, names};
 use crate::config::{Log, LogFormat};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -44,7 +45,7 @@ pub fn install(log: &Log) -> io::Result<Telemetry> {
     let writer = Lossy::start(io::stderr())?;
     let layer = lines::layer().with_writer(writer.clone());
     let layer = match log.format {
-        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).fmt_fields(Fields).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(layer).try_init().map_err(io::Error::other)?;

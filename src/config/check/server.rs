@@ -3,7 +3,7 @@
 use super::super::keys::Key;
 use super::super::reader::Reader;
 use super::super::relaxed::Slot;
-use super::super::units::{address, count, duration, duration_or_zero, port};
+use super::super::units::{address, count, duration, duration_or_zero, port, truth};
 use super::super::{Admin, Server, Tls};
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ const PIPES: usize = 1024;
 /// Files we need besides connections: listeners, stores, the reactor, logs.
 const OTHER_FILES: usize = 64;
 
-pub(super) static KEYS: [Key; 17] = [
+pub(super) static KEYS: [Key; 18] = [
     Key::told(
         "wave.server.url",
         "the request's `Host`",
@@ -70,6 +70,11 @@ pub(super) static KEYS: [Key; 17] = [
     Key::new("wave.server.head-deadline", "60s", "from a request to the head of its response"),
     Key::new("wave.server.stall-timeout", "60s", "how long a client may leave a response unread"),
     Key::new("wave.server.grace-period", "60s", "for pulls in flight when we are asked to stop"),
+    Key::new(
+        "wave.server.splice",
+        "true",
+        "may blobs stay inside the kernel on plain connections? `false`: they are read and written",
+    ),
     // Loopback: metrics tell what is pulled, and the log level can be set there.
     Key::new("wave.admin.bind", "127.0.0.1:9091", "address of metrics, probes and the log level"),
 ];
@@ -92,6 +97,7 @@ pub(super) fn server(read: &mut Reader) -> Server {
         head_deadline: read.value("wave.server.head-deadline", duration),
         stall_timeout: read.value("wave.server.stall-timeout", duration),
         grace_period: read.value("wave.server.grace-period", duration_or_zero),
+        splice: read.value("wave.server.splice", truth),
     }
 }
 

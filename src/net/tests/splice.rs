@@ -73,7 +73,11 @@ impl Upstream {
     }
 
     pub(super) fn rig(&self) -> Rig {
-        Rig::with(Listener::plain("127.0.0.1:0".parse().unwrap()).unwrap(), limits(), || self.service())
+        self.rig_with(limits())
+    }
+
+    fn rig_with(&self, limits: Limits) -> Rig {
+        Rig::with(Listener::plain("127.0.0.1:0".parse().unwrap()).unwrap(), limits, || self.service())
     }
 }
 
@@ -118,6 +122,21 @@ async fn content_goes_through_the_kernel_and_both_connections_are_kept() {
         rig.reaches(names::SPLICED_BYTES, &[], spliced as f64).await;
         rig.reaches("ended", &[("end", "complete")], (turn + 1) as f64).await;
         assert_eq!(upstream.back.load(Ordering::Relaxed), turn + 1);
+    }
+}
+
+#[tokio::test]
+async fn content_is_read_and_written_where_splicing_is_off() {
+    let upstream = Upstream::default();
+    let rig = upstream.rig_with(Limits { splice: false, ..limits() });
+    let mut stream = rig.connect().await;
+    for turn in 1..=2 {
+        let content = noise(3_000_000, turn);
+        upstream.content(&content).await;
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        expect(&mut stream, &content, 50_000).await;
+        rig.reaches("ended", &[("end", "complete")], turn as f64).await;
+        rig.reaches(names::SPLICED_BYTES, &[], 0.0).await;
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn limits() -> Limits {
         idle: Duration::from_secs(10),
         tls: Duration::from_secs(10),
         stall: Duration::from_secs(10),
+        splice: true,
     }
 }
 

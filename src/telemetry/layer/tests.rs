@@ -50,7 +50,7 @@ fn metered() -> (&'static PrometheusRecorder, Metrics) {
 }
 
 fn layer() -> RecordLayer {
-    RecordLayer { access: Access::On }
+    RecordLayer { access: Access::On, handles: Arc::default() }
 }
 
 async fn answer(request: Request<()>, outcome: Result<&'static str, Error>) -> Response<Body> {
