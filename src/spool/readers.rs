@@ -10,7 +10,7 @@ use crate::error::BoxError;
 use crate::oci::Digest;
 use crate::pull::Fetch;
 use crate::telemetry::names;
-use crate::upstream::{Upstream, rest};
+use crate::upstream::{Patience, Upstream, rest};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::{counter, gauge};
@@ -165,7 +165,8 @@ impl Reader {
         counter!(names::BLOBS_FALLBACKS).increment(1);
         let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
         let (at, total) = (self.at, self.total);
-        let body = rest(upstream, fetch, unreadable(), (at, self.end, total), TRIES);
+        let patience = Patience { tries: TRIES, wait: self.spool.idle() };
+        let body = rest(upstream, fetch, unreadable(), (at, self.end, total), patience);
         let file = match &self.source {
             Source::Fill(seat) => seat.file().cloned(),
             Source::File(file) => Some(file.clone()),

@@ -35,7 +35,7 @@ pub use failure::Failure;
 pub use fault::lacks_head;
 pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
-pub use resume::{rest, resumed};
+pub use resume::{Patience, rest, resumed};
 pub(crate) use tls::authorities;
 
 use crate::body::Body;
