@@ -1,11 +1,13 @@
 //! Everything towards other registries.
 //!
-//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`
-//! (for blobs with `exchange`, `driven` and `idle`), `connect`, `wire`. [`guard`] says what may be dialled, [`fault`] what
+//! From the outside in: [`origin`] (server or directory), [`hold`], [`breaker`], [`retry`], [`auth`], [`outbound`] with
+//! `pace`, `quota` and [`redirect`], `client` (for blobs with `exchange`, `driven` and `idle`), `connect` with `places`,
+//! `wire`. [`guard`] says what may be dialled, [`fault`] what
 //! a failure is called; [`resumed`] asks for the rest of a blob through all of it.
 
 mod ahead;
 pub mod auth;
+pub mod breaker;
 mod client;
 mod connect;
 mod dial;
@@ -14,11 +16,15 @@ mod exchange;
 mod failure;
 pub mod fault;
 pub mod guard;
+pub mod hold;
 mod idle;
 pub mod layout;
 pub mod origin;
 pub mod outbound;
+mod pace;
+mod places;
 mod proxy;
+mod quota;
 mod redirect;
 pub mod registries;
 pub mod remote;
