@@ -39,9 +39,15 @@ pub(super) async fn manifest(
 ) -> Result<Response<Body>, Error> {
     let what = || What::Manifest(reference.clone());
     let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
-    if verb == Verb::Head {
-        let head = head(upstream, fetch(scoped, what(), Verb::Head, accept(scoped))).await?;
-        if let Some(response) = head.and_then(|head| known_head(&head, reference, conditions)) {
+    // What a caller has a copy of is looked at first: registries count contents, and not heads.
+    if verb == Verb::Head || conditions.if_none_match.is_some() {
+        let head = match head(upstream, fetch(scoped, what(), Verb::Head, accept(scoped))).await {
+            Err(error) if verb == Verb::Get && error.status().is_client_error() => None,
+            head => head?,
+        };
+        if let Some(response) = head.and_then(|head| known_head(&head, reference, conditions))
+            && (verb == Verb::Head || response.status() == StatusCode::NOT_MODIFIED)
+        {
             return Ok(response);
         }
     }

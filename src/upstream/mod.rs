@@ -1,9 +1,9 @@
 //! Everything towards other registries.
 //!
 //! From the outside in: [`origin`] (server or directory), [`hold`], [`breaker`], [`retry`], [`auth`], [`outbound`] with
-//! `pace`, `quota` and [`redirect`], `client` (for blobs with `exchange`, `driven` and `idle`), `connect` with `places`,
-//! `wire`. [`guard`] says what may be dialled, [`fault`] what
-//! a failure is called; [`resumed`] asks for the rest of a blob through all of it.
+//! `pace`, `quota` and [`redirect`], `client` (for blobs with `exchange`, `driven` and `idle`), `connect` with `places`
+//! and `wire`. [`guard`] says what may be dialled, [`fault`] what a failure is called; [`resumed`] asks for the rest of a
+//! blob through all of it.
 
 mod ahead;
 pub mod auth;

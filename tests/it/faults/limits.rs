@@ -85,6 +85,23 @@ async fn case_39_what_is_left_of_the_quota_is_known() {
 }
 
 #[tokio::test]
+async fn case_39_a_copy_that_still_stands_costs_no_pull() {
+    let (upstream, image) = registry().await;
+    let proxy = Proxy::with(&upstream, FAST).await;
+    let etag = format!("\"{}\"", image.manifest);
+    let ask = async |etag: &str| {
+        let answer = send(Method::GET, &manifest(&proxy, "v1"), &[("if-none-match", etag)], "").await;
+        let asked: Vec<_> = upstream.seen("/manifests/").iter().map(|seen| seen.method.to_string()).collect();
+        (answer.status.as_u16(), asked.join(" "))
+    };
+    assert_eq!(ask(&etag).await, (304, "HEAD".into()));
+    assert_eq!(ask("\"other\"").await, (200, "HEAD HEAD GET".into()));
+    // Without HEAD there is only the content to look at.
+    upstream.next(Method::HEAD, "/manifests/", [Plan::status(404)]);
+    assert_eq!(ask(&etag).await, (304, "HEAD HEAD GET HEAD GET".into()));
+}
+
+#[tokio::test]
 async fn requests_beyond_the_rate_wait_for_their_turn_or_are_refused() {
     let (upstream, _) = registry().await;
     let proxy = Proxy::to(upstream.address, "rate: 2 / 1s", FAST).await;
