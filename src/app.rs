@@ -281,6 +281,7 @@ impl Wiring {
             state: state.clone(),
             document_limit: config.upstream.document_limit,
             list_limit: config.upstream.list_limit,
+            idle: config.upstream.idle_timeout,
         });
         let resolver = Resolver {
             grants: grants.clone(),

@@ -93,13 +93,13 @@ impl Admit<Fetch> for PerRegistry {
         let registry = &fetch.registry;
         let mut pools = self.pools.lock().expect("no panic while locked");
         if let Some(pool) = pools.get(&registry.host) {
-            return pool.try_acquire();
+            return pool.try_acquire().map_err(Error::unasked);
         }
         if pools.len() >= REMEMBERED {
             pools.retain(|_, pool| !pool.is_unused());
         }
         let pool = Pool::new(registry.alias.clone(), self.size);
-        let permit = pool.try_acquire();
+        let permit = pool.try_acquire().map_err(Error::unasked);
         pools.insert(registry.host.clone(), pool);
         permit
     }
@@ -148,6 +148,7 @@ mod tests {
             (error.status(), error.retry_after()),
             (StatusCode::SERVICE_UNAVAILABLE, Some(RETRY_AFTER))
         );
+        assert!(error.is_unasked());
         let other = pools.admit(&fetch("quick.example")).unwrap();
         // Neither is configured, so no host becomes a label.
         assert_eq!(testing::value(&metrics, names::ADMITTED, &[("pool", "other")]), 2.0);

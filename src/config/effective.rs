@@ -104,6 +104,12 @@ fn upstream(upstream: &super::Upstream, lines: &mut Lines) {
     lines.text("wave.upstream.idle-timeout", &show_duration(upstream.idle_timeout));
     lines.text("wave.upstream.pool-idle", &show_duration(upstream.pool_idle));
     lines.text("wave.upstream.max-requests", &upstream.max_requests);
+    lines.text("wave.upstream.max-connections", &upstream.max_connections);
+    lines.text("wave.upstream.rate", &show_quota(upstream.rate));
+    lines.text("wave.upstream.rate-wait", &show_duration(upstream.rate_wait));
+    lines.text("wave.upstream.breaker-failures", &upstream.breaker_failures);
+    lines.text("wave.upstream.breaker-pause", &show_duration(upstream.breaker_pause));
+    lines.text("wave.upstream.breaker-longest", &show_duration(upstream.breaker_longest));
     lines.text("wave.upstream.max-redirects", &upstream.max_redirects);
     lines.text("wave.upstream.attempts", &upstream.attempts);
     lines.text("wave.upstream.retry-delay", &show_duration(upstream.retry_delay));
@@ -134,6 +140,8 @@ fn registry(registry: &Registry) -> Lines {
     };
     lines.text("verify", &verify);
     lines.maybe("proxy", registry.proxy.as_ref().map(masked));
+    lines.maybe("max-connections", registry.max_connections.map(|most| most.to_string()));
+    lines.maybe("rate", registry.rate.map(show_quota));
     lines
 }
 

@@ -165,6 +165,10 @@ pub struct Registry {
     pub verify: Verify,
     /// `proxy`: the forward proxy for this registry.
     pub proxy: Option<Url>,
+    /// `max-connections`: open ones to each of its hosts, where these are not [`Upstream::max_connections`].
+    pub max_connections: Option<usize>,
+    /// `rate`: requests to it, where these are not [`Upstream::rate`]; `Some(None)` is `off`.
+    pub rate: Option<Option<Quota>>,
 }
 
 /// `wave.registries.<host>.verify`.
@@ -238,6 +242,18 @@ pub struct Upstream {
     pub pool_idle: Duration,
     /// `max-requests`: in flight to one registry, and to all layer URLs.
     pub max_requests: usize,
+    /// `max-connections`: open ones to one host of a registry, and of layer URLs.
+    pub max_connections: usize,
+    /// `rate`: requests to one registry.
+    pub rate: Option<Quota>,
+    /// `rate-wait`: how long a request waits that is beyond it.
+    pub rate_wait: Duration,
+    /// `breaker-failures`: failed requests in a row after which a registry is left alone; 0 is never.
+    pub breaker_failures: u32,
+    /// `breaker-pause`: for how long at first.
+    pub breaker_pause: Duration,
+    /// `breaker-longest`: for how long at most.
+    pub breaker_longest: Duration,
     /// `max-redirects`: hops followed.
     pub max_redirects: usize,
     /// `attempts`: tries of one request, the first included.
@@ -322,6 +338,8 @@ impl Default for Registry {
             redirect: false,
             verify: Verify::Client,
             proxy: None,
+            max_connections: None,
+            rate: None,
         }
     }
 }

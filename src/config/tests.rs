@@ -137,8 +137,17 @@ fn mistakes_between_keys() {
     check("wave.allow-anonymous: false\ntower.api.endpoint: 'https://a.io'\n", "nobody would be served");
     check(&format!("wave.accounts: {{'a:b': {hash}}}\n"), "is not a user name");
     check("wave.server.head-deadline: 5s\n", "is not longer than wave.upstream.connect-timeout");
+    check(
+        "wave.upstream.breaker-pause: 1m\n",
+        "breaker-longest: is shorter than wave.upstream.breaker-pause",
+    );
+    check(
+        "wave.upstream: {rate: 1 / 1s, rate-wait: 60s}\n",
+        "rate-wait: is not shorter than wave.server.head",
+    );
     let registry = |text: &str, part: &str| check(&format!("wave.registries.a.io: {{{text}}}\n"), part);
     registry("username: u", "password: is missing");
+    registry("max-connections: 65537", "is more than 65536");
     registry("password: p", "username: is missing");
     registry("username: u, password: ''", "password: is empty");
     registry("username: u, password: p, forward-credentials: true", "either the caller's or yours");
@@ -265,7 +274,9 @@ fn what_is_effective_reads_the_same() {
     let loaded = good(
         "wave:\n  server: {url: 'https://r.io', max-connections: 7, splice: false, tls: {certificate: c.pem, key: 'k #.pem'}}\n  \
          registries:\n    'localhost:5000': {alias: local, trusted-hosts: ['t.io:1', u.io], verify: always}\n    \
-         b.io: {layout: 'dir with: spaces', redirect: true}\n  log: {level: 'wave_registry=debug,warn', format: json}\n  \
+         b.io: {layout: 'dir with: spaces', redirect: true}\n    \
+         c.io: {max-connections: 5, rate: 'off'}\n  upstream: {rate: '9 / 1m', breaker-failures: 0}\n  \
+         log: {level: 'wave_registry=debug,warn', format: json}\n  \
          rate-limit.pull.authenticated: 5/90s\n  layer-path: x\n  cache.tag-ttl: 0s\n",
     );
     let effective = loaded.config.effective();

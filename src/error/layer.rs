@@ -66,6 +66,10 @@ fn rescue(error: &Error, envelope: Envelope) -> Response<Body> {
     let (code, status) = (error.code().as_str(), error.status().as_u16());
     let cause = error.source().map(causes).unwrap_or_default();
     match error.side() {
+        // There may be many of these for one cause, and each is counted.
+        _ if error.is_unasked() => {
+            tracing::debug!(code, status, message = error.message(), "request held back")
+        }
         Side::Client => tracing::debug!(code, status, message = error.message(), cause, "request refused"),
         Side::Upstream => tracing::warn!(code, status, message = error.message(), cause, "upstream failed"),
         Side::Proxy => tracing::error!(code, status, message = error.message(), cause, "request failed"),

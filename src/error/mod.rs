@@ -30,6 +30,7 @@ struct Inner {
     retry_after: Option<Duration>,
     challenge: Option<Challenge>,
     closes: bool,
+    unasked: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -65,6 +66,7 @@ impl Error {
             retry_after: None,
             challenge: None,
             closes: false,
+            unasked: false,
             source: None,
         }))
     }
@@ -118,6 +120,13 @@ impl Error {
         self
     }
 
+    /// The same error as an answer of our own in place of an upstream's: nothing was asked of it, so nothing can be
+    /// said of it.
+    pub fn unasked(mut self) -> Error {
+        self.edit().unasked = true;
+        self
+    }
+
     /// The same error with its cause, for the log.
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Error {
         self.edit().source = Some(Arc::from(source.into()));
@@ -157,6 +166,11 @@ impl Error {
     /// Is this the last answer of its connection?
     pub fn closes(&self) -> bool {
         self.0.closes
+    }
+
+    /// Is it an answer of our own in place of an upstream's, because of a limit or of what went before?
+    pub fn is_unasked(&self) -> bool {
+        self.0.unasked
     }
 
     fn edit(&mut self) -> &mut Inner {

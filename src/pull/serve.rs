@@ -17,6 +17,7 @@ use http::{HeaderValue, Response, header};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tower::{Service, ServiceExt as _};
 
 /// Answers pulls. Cheap to clone.
@@ -43,6 +44,8 @@ pub struct Parts {
     pub document_limit: usize,
     /// Bytes of the largest page of tags or referrers.
     pub list_limit: usize,
+    /// How long upstream may be silent within a blob.
+    pub idle: Duration,
 }
 
 impl Serve {
@@ -135,7 +138,7 @@ impl Parts {
                 }
                 _ => {
                     let verify = scoped.registry.policy.verify;
-                    stream::blob(&self.upstream, scoped, digest, verify).await
+                    stream::blob(&self.upstream, scoped, digest, verify, self.idle).await
                 }
             },
         }

@@ -171,7 +171,7 @@ impl Wanted<'_> {
     /// Straight from upstream; with a spool nothing is whole that has not been hashed.
     async fn passed(&self) -> Result<Response<Body>, Error> {
         count("pass");
-        stream::blob(self.upstream, self.scoped, self.digest, Verify::Always).await
+        stream::blob(self.upstream, self.scoped, self.digest, Verify::Always, self.spool.idle()).await
     }
 
     /// Fails where upstream does not let this caller read the blob; else its size, where upstream told it.

@@ -9,12 +9,13 @@ use crate::config::Verify;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Reference, headers};
-use crate::upstream::{Redirects, Upstream, resumed};
+use crate::upstream::{Patience, Redirects, Upstream, resumed};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::time::Duration;
 use tower::ServiceExt as _;
 
 /// A blob that breaks off is asked for so often without progress before its client sees it; he asks again himself.
-const PATIENCE: u32 = 1;
+const TRIES: u32 = 1;
 
 /// One request for `scoped`'s repository.
 pub(super) fn fetch(scoped: &Scoped, what: What, verb: Verb, headers: HeaderMap) -> Fetch {
@@ -38,9 +39,15 @@ pub(super) async fn manifest(
 ) -> Result<Response<Body>, Error> {
     let what = || What::Manifest(reference.clone());
     let (verb, conditions) = (scoped.pull.verb, &scoped.pull.conditions);
-    if verb == Verb::Head {
-        let head = head(upstream, fetch(scoped, what(), Verb::Head, accept(scoped))).await?;
-        if let Some(response) = head.and_then(|head| known_head(&head, reference, conditions)) {
+    // What a caller has a copy of is looked at first: registries count contents, and not heads.
+    if verb == Verb::Head || conditions.if_none_match.is_some() {
+        let head = match head(upstream, fetch(scoped, what(), Verb::Head, accept(scoped))).await {
+            Err(error) if verb == Verb::Get && error.status().is_client_error() => None,
+            head => head?,
+        };
+        if let Some(response) = head.and_then(|head| known_head(&head, reference, conditions))
+            && (verb == Verb::Head || response.status() == StatusCode::NOT_MODIFIED)
+        {
             return Ok(response);
         }
     }
@@ -52,12 +59,14 @@ pub(super) async fn manifest(
     Ok(document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions))
 }
 
-/// A blob as it streams from upstream; when `verify` says so it is hashed on the way, if it is asked for whole.
+/// A blob as it streams from upstream; when `verify` says so it is hashed on the way, if it is asked for whole. One that
+/// breaks off waits for so long until the rest of it can be asked for.
 pub(super) async fn blob(
     upstream: &Upstream,
     scoped: &Scoped,
     digest: &Digest,
     verify: Verify,
+    wait: Duration,
 ) -> Result<Response<Body>, Error> {
     let conditions = &scoped.pull.conditions;
     let etag = headers::etag_value(digest);
@@ -101,7 +110,7 @@ pub(super) async fn blob(
         // There is nothing that could be held back.
         return Err(Error::bad_gateway("upstream sent a blob without content that should have some"));
     }
-    let body = resumed(upstream.clone(), request, &parts, body, PATIENCE);
+    let body = resumed(upstream.clone(), request, &parts, body, Patience { tries: TRIES, wait });
     let body = if verify { body.expecting(Expect { digest: *digest, size }) } else { body };
     let mut response = Response::new(body);
     *response.status_mut() = parts.status;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// `count` at once, then one every `per / count` (the generic cell rate algorithm).
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// When the bucket will be full again.
     full: Instant,
     /// For one token to come back.
@@ -18,25 +18,30 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full bucket.
-    pub(super) fn new(quota: Quota) -> Arc<Mutex<Bucket>> {
+    pub(crate) fn new(quota: Quota) -> Arc<Mutex<Bucket>> {
         let Quota { count, per } = quota;
         Arc::new(Mutex::new(Bucket { full: Instant::now(), interval: per / count.max(1), per }))
     }
 
     /// Takes a token, or says after which time there will be one.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        self.reserve(now, Duration::ZERO).map(drop)
+    }
+
+    /// Takes a token that is there after the time that is given, which is at most `patience`; or says after which time
+    /// there will be one. Who asks later waits longer.
+    pub(crate) fn reserve(&mut self, now: Instant, patience: Duration) -> Result<Duration, Duration> {
         let full = self.full.max(now) + self.interval;
-        match full.checked_duration_since(now + self.per) {
-            None | Some(Duration::ZERO) => {
-                self.full = full;
-                Ok(())
-            }
-            Some(wait) => Err(wait),
+        let wait = full.saturating_duration_since(now + self.per);
+        if wait > patience {
+            return Err(wait);
         }
+        self.full = full;
+        Ok(wait)
     }
 
     /// Gives a token back that was taken.
-    pub(super) fn put_back(&mut self) {
+    pub(crate) fn put_back(&mut self) {
         self.full -= self.interval;
     }
 }

@@ -4,6 +4,7 @@ mod bucket;
 mod layer;
 mod pulls;
 
+pub(crate) use bucket::Bucket;
 pub use layer::{Rate, RateLayer};
 
 use crate::auth::Caller;
@@ -13,7 +14,6 @@ use crate::net::network;
 use crate::oci::{Code, Digest};
 use crate::pull::{Scoped, What};
 use crate::telemetry::names;
-use bucket::Bucket;
 use metrics::counter;
 use moka::future::Cache;
 use moka::policy::EvictionPolicy;

@@ -232,7 +232,7 @@ impl Fill {
         }
         // It let the owner read it: that is his proof.
         house.proofs.grant(&self.owner, &self.digest, size).await;
-        Ok((resumed(upstream, fetch, &parts, body, house.tries), size))
+        Ok((resumed(upstream, fetch, &parts, body, house.patience), size))
     }
 
     /// Makes the file, and tells the readers that upstream has answered.

@@ -8,6 +8,7 @@ use super::store::Lead;
 use crate::config;
 use crate::oci::{Digest, Host};
 use crate::telemetry::names;
+use crate::upstream::Patience;
 use metrics::{counter, gauge};
 use moka::sync::Cache;
 use std::collections::HashMap;
@@ -22,8 +23,8 @@ use tokio::time::Instant;
 pub(super) struct House {
     pub(super) disk: Arc<Disk>,
     pub(super) proofs: Proofs,
-    /// Tries of a fill without progress.
-    pub(super) tries: u32,
+    /// Of a fill without progress.
+    pub(super) patience: Patience,
     /// How long upstream may be silent.
     pub(super) idle: Duration,
     /// Of reads from disk at the same time.
@@ -75,7 +76,7 @@ impl House {
         Ok(House {
             disk,
             proofs: Proofs::new(config.max_proofs, config.proof_ttl),
-            tries: upstream.attempts,
+            patience: Patience { tries: upstream.attempts, wait: upstream.idle_timeout },
             idle: upstream.idle_timeout,
             reads: Arc::new(Semaphore::new(READS)),
             hashes: Arc::new(Semaphore::new(HASHES)),

@@ -11,7 +11,7 @@ use crate::error::BoxError;
 use crate::oci::{Digest, Digester};
 use crate::pull::Fetch;
 use crate::telemetry::names;
-use crate::upstream::{Upstream, rest};
+use crate::upstream::{Patience, Upstream, rest};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use metrics::{counter, gauge};
@@ -172,7 +172,8 @@ impl Reader {
     /// What upstream has behind what was read, which is in `digester` where it is to be verified.
     fn rest(&self, digester: Option<Digester>) -> Body {
         let (upstream, fetch) = (self.spare.upstream.clone(), self.spare.fetch.clone());
-        let body = rest(upstream, fetch, unreadable(), (self.at, self.end, self.total), TRIES);
+        let patience = Patience { tries: TRIES, wait: self.spool.idle() };
+        let body = rest(upstream, fetch, unreadable(), (self.at, self.end, self.total), patience);
         match digester.filter(|_| self.whole) {
             Some(digester) => body.expecting_rest(self.expected(), digester, self.at),
             None => body,

@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -68,6 +69,11 @@ impl Spool {
     /// Who may read what.
     pub fn proofs(&self) -> &Proofs {
         &self.0.proofs
+    }
+
+    /// How long upstream may be silent within a blob.
+    pub fn idle(&self) -> Duration {
+        self.0.idle
     }
 
     /// Is what is read whole to be hashed?

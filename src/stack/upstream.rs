@@ -3,7 +3,9 @@
 use crate::admission::{AdmissionLayer, PerRegistry, Pool};
 use crate::config;
 use crate::upstream::auth::{AuthLayer, Login};
+use crate::upstream::breaker::BreakerLayer;
 use crate::upstream::guard::Private;
+use crate::upstream::hold::HoldLayer;
 use crate::upstream::origin::Origin;
 use crate::upstream::outbound::{self, Http};
 use crate::upstream::remote::Fetcher;
@@ -21,6 +23,11 @@ pub fn http(config: &config::Upstream, registries: &Registries) -> Http {
 /// `Fetch -> Response<Body>`.
 pub fn upstream(config: &config::Upstream, http: Http) -> Upstream {
     let http = ServiceBuilder::new()
+        // The last that knows who asks for what and has not tried yet. What it refuses says nothing to the breaker.
+        .layer(HoldLayer::new())
+        // Above retry, so that one request that fails for all its tries is one failure, and what is refused is not
+        // tried again; below what judges answers, so that it sees them as they came.
+        .layer(BreakerLayer::new(config))
         // Outside auth, so that a request that is tried again gets a fresh token.
         .layer(RetryLayer::new(Again::new(config)))
         // The last place that knows whose credentials are used; below it there is plain HTTP.

@@ -110,6 +110,20 @@ metrics_table! {
         "Redirects followed for registries.";
     UPSTREAM_IDLE = "wave_upstream_idle_connections", Gauge, Count, [],
         "Connections to registries that carried a blob and wait for the next one.";
+    UPSTREAM_CONNECTIONS = "wave_upstream_connections", Gauge, Count, ["registry"],
+        "Open connections to the hosts of registries, or of `layers` that are named by a URL.";
+    UPSTREAM_CONNECTIONS_REFUSED = "wave_upstream_connections_refused_total", Counter, Count, ["registry"],
+        "Requests answered 503 because no connection was free in time.";
+    UPSTREAM_RATE = "wave_upstream_rate_total", Counter, Count, ["registry", "outcome"],
+        "Requests beyond the rate of a registry: `delayed`, or `refused` with 429.";
+    UPSTREAM_BREAKER_OPEN = "wave_upstream_breaker_open", Gauge, Count, ["registry"],
+        "Registries that are left alone because they failed again and again.";
+    UPSTREAM_BREAKER_REFUSED = "wave_upstream_breaker_refused_total", Counter, Count, ["registry"],
+        "Requests answered 503 because their registry is left alone.";
+    UPSTREAM_QUOTA_LIMIT = "wave_upstream_quota_limit", Gauge, Count, ["registry", "source"],
+        "Pulls that a registry allows, as it last said, to our `address`, to an `account`, or to whom it did not say (`unknown`).";
+    UPSTREAM_QUOTA_REMAINING = "wave_upstream_quota_remaining", Gauge, Count, ["registry", "source"],
+        "What is left of them.";
     SPLICED_BYTES = "wave_spliced_bytes_total", Counter, Bytes, [],
         "Payload bytes that went from socket to socket inside the kernel.";
     SENDFILE_BYTES = "wave_sendfile_bytes_total", Counter, Bytes, [],

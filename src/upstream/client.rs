@@ -22,8 +22,11 @@ use std::time::Duration;
 use tower::ServiceExt as _;
 
 const IDLE_PER_HOST: usize = 32;
+/// When to come back for a connection.
+const BUSY: Duration = Duration::from_secs(1);
 
-/// Sends one request over a pooled HTTP/1.1 connection. Bodies are cut after `idle-timeout` without a byte.
+/// Sends one request over a pooled HTTP/1.1 connection that carries nothing else meanwhile. Bodies are cut after
+/// `idle-timeout` without a byte.
 ///
 /// Never HTTP/2: its streams share one window and one limit of streams, so that a few clients who do not read their
 /// blobs would hold up everybody else's requests to the same registry.
@@ -47,18 +50,20 @@ pub enum Carries {
 }
 
 impl Client {
-    pub(crate) fn new(config: &config::Upstream, connector: Connector) -> Client {
+    /// Over `connector`, which makes at most `most` connections to one host, and closes those of `blobs` where it must.
+    pub(super) fn new(config: &config::Upstream, connector: Connector, blobs: Idle, most: usize) -> Client {
         let documents = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(config.pool_idle)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
+            // Nobody can close these, so they must not take the places of all others.
+            .pool_max_idle_per_host(IDLE_PER_HOST.min(most / 4))
             .http1_max_buf_size(HEAD)
             .build(connector.clone());
         Client {
             documents,
             connector,
-            blobs: Idle::new(config.pool_idle),
+            blobs,
             carries: Carries::Document,
             head: config.head_timeout,
             idle: config.idle_timeout,
@@ -177,6 +182,10 @@ fn judge(peer: &str, trouble: Trouble) -> Failure {
         }
         Some(Refusal::Url) => {
             Failure::Final(Error::bad_gateway(format!("'{peer}' is not an http or https URL")))
+        }
+        Some(Refusal::Full) => {
+            let message = format!("there are as many connections to '{peer}' as there may be");
+            Failure::Final(Error::overloaded(message, BUSY).unasked())
         }
         Some(Refusal::Time(what)) => {
             let message = format!("'{peer}': {what} took too long");

@@ -3,6 +3,8 @@
 use super::ahead::Ahead;
 use super::dial::dial;
 use super::guard::{Guard, bare};
+use super::idle::Idle;
+use super::places::Places;
 use super::proxy::{Proxies, Untunnelled, tunnel};
 use super::wire::Wire;
 use http::Uri;
@@ -19,6 +21,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::Url;
 
 /// Opens the connections of one pool. All of them follow one policy, so that a connection is never shared by
@@ -32,8 +35,11 @@ pub(crate) struct Rules {
     pub(crate) guard: Guard,
     pub(crate) proxies: Proxies,
     pub(crate) tls: Arc<ClientConfig>,
-    /// For resolving, for TCP and for TLS, each.
+    /// For a place, for resolving, for TCP and for TLS, each.
     pub(crate) limit: Duration,
+    pub(super) places: Places,
+    /// What may be closed to make a place.
+    pub(super) idle: Idle,
 }
 
 /// Why there is no connection.
@@ -41,6 +47,8 @@ pub(crate) struct Rules {
 pub(crate) enum Refusal {
     /// The URL has no host or a scheme other than http and https.
     Url,
+    /// There are as many connections as there may be.
+    Full,
     /// The guard forbids the address.
     Address,
     /// The name has no address.
@@ -85,11 +93,16 @@ impl Rules {
             _ => return Err(Refusal::Url),
         };
         let port = uri.port_u16().unwrap_or(default);
+        let peer = (scheme == "https", uri.authority().cloned().ok_or(Refusal::Url)?);
+        let place = self.places.take(&peer, &self.idle, self.limit).await.ok_or(Refusal::Full)?;
         let stream = match self.proxies.choose(scheme, host, port) {
             Some(proxy) => self.through(proxy, host, port).await?,
             None => self.direct(host, port).await?,
         };
-        if scheme == "https" { self.secure(stream, host).await } else { Ok(Wire::Tcp(stream)) }
+        match scheme {
+            "https" => Ok(Wire::Tls(Box::new(self.secure(stream, host).await?), place)),
+            _ => Ok(Wire::Tcp(stream, place)),
+        }
     }
 
     async fn direct(&self, host: &str, port: u16) -> Result<TcpStream, Refusal> {
@@ -134,13 +147,12 @@ impl Rules {
         Ok(stream)
     }
 
-    async fn secure(&self, stream: TcpStream, host: &str) -> Result<Wire, Refusal> {
+    async fn secure(&self, stream: TcpStream, host: &str) -> Result<TlsStream<Ahead>, Refusal> {
         let name = ServerName::try_from(bare(host).to_string())
             .map_err(|error| Refusal::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
         let shaken = TlsConnector::from(self.tls.clone()).connect(name, Ahead::new(stream));
-        let stream = timeout(self.limit, shaken).await;
-        let stream = stream.map_err(|_| Refusal::Time("the TLS handshake"))?.map_err(Refusal::Tls)?;
-        Ok(Wire::Tls(Box::new(stream)))
+        let shaken = timeout(self.limit, shaken).await;
+        shaken.map_err(|_| Refusal::Time("the TLS handshake"))?.map_err(Refusal::Tls)
     }
 }
 
@@ -148,6 +160,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::Url => f.write_str("not an http or https URL"),
+            Refusal::Full => f.write_str("no connection is free"),
             Refusal::Address => f.write_str("address not allowed"),
             Refusal::Resolve(_) => f.write_str("the name cannot be resolved"),
             Refusal::Time(what) => write!(f, "{what} took too long"),
@@ -162,7 +175,7 @@ impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Refusal::Resolve(error) | Refusal::Io(error) | Refusal::Tls(error) => Some(error),
-            Refusal::Url | Refusal::Address | Refusal::Time(_) | Refusal::Proxy(_) => None,
+            Refusal::Url | Refusal::Full | Refusal::Address | Refusal::Time(_) | Refusal::Proxy(_) => None,
         }
     }
 }

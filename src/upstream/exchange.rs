@@ -29,7 +29,7 @@ pub(super) async fn exchange(
     mut request: Request<Empty<Bytes>>,
     back: Back,
 ) -> hyper::Result<Response<Option<Source>>> {
-    let plain = matches!(wire, Wire::Tcp(_)) && request.method() == Method::GET;
+    let plain = matches!(wire, Wire::Tcp(..)) && request.method() == Method::GET;
     let bare = request.method() == Method::HEAD;
     address(&mut request);
     let (mut send, mut connection) = Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(wire)).await?;
@@ -85,9 +85,15 @@ fn take(
     let parts = connection.into_parts();
     drop((body, send));
     prefix.extend_from_slice(&parts.read_buf);
-    let Wire::Tcp(stream) = parts.io.into_inner() else { unreachable!("only plain connections are taken") };
-    let back = back.map(|back| Box::new(|stream| back(Wire::Tcp(stream))) as crate::body::Back);
-    Ok(Socket::new(stream, prefix.freeze(), size, back))
+    let Wire::Tcp(stream, place) = parts.io.into_inner() else {
+        unreachable!("only plain connections are taken")
+    };
+    // One that is not kept holds its place until it is closed, too.
+    let back: crate::body::Back = Box::new(move |stream| match back {
+        Some(back) => back(Wire::Tcp(stream, place)),
+        None => drop((stream, place)),
+    });
+    Ok(Socket::new(stream, prefix.freeze(), size, Some(back)))
 }
 
 /// Origin form and `Host`, as HTTP/1.1 has them (RFC 9112, 3.2.1).

@@ -12,9 +12,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Bytes of an error body that are read.
-const BODY_LIMIT: usize = 64 * 1024;
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
 /// How long an error body is waited for.
-const BODY_TIME: Duration = Duration::from_secs(5);
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(5);
 /// Characters of an upstream's message that are relayed.
 const MESSAGE_LIMIT: usize = 300;
 /// What a client is told to wait when an upstream that is overrun does not say how long.

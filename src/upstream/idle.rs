@@ -59,11 +59,15 @@ impl Idle {
         }
     }
 
-    /// Keeps a connection that nothing is under way on.
+    /// Keeps a connection that nothing is under way on, unless its place is wanted for another.
     pub(super) fn put(&self, peer: Peer, wire: Wire) {
         let mut kept = self.0.lock();
+        // Asked under the lock: whoever begins to wait looks here after that.
+        if self.0.keep.is_zero() || wire.place().is_wanted() {
+            return;
+        }
         let wires = kept.peers.entry(peer).or_default();
-        if wires.len() >= PER_PEER || self.0.keep.is_zero() {
+        if wires.len() >= PER_PEER {
             return;
         }
         wires.push((Instant::now(), wire));

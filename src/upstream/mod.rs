@@ -1,11 +1,13 @@
 //! Everything towards other registries.
 //!
-//! From the outside in: [`origin`] (server or directory), [`retry`], [`auth`], [`outbound`] with [`redirect`], `client`
-//! (for blobs with `exchange`, `driven` and `idle`), `connect`, `wire`. [`guard`] says what may be dialled, [`fault`] what
-//! a failure is called; [`resumed`] asks for the rest of a blob through all of it.
+//! From the outside in: [`origin`] (server or directory), [`hold`], [`breaker`], [`retry`], [`auth`], [`outbound`] with
+//! `pace`, `quota` and [`redirect`], `client` (for blobs with `exchange`, `driven` and `idle`), `connect` with `places`
+//! and `wire`. [`guard`] says what may be dialled, [`fault`] what a failure is called; [`resumed`] asks for the rest of a
+//! blob through all of it.
 
 mod ahead;
 pub mod auth;
+pub mod breaker;
 mod client;
 mod connect;
 mod dial;
@@ -14,11 +16,15 @@ mod exchange;
 mod failure;
 pub mod fault;
 pub mod guard;
+pub mod hold;
 mod idle;
 pub mod layout;
 pub mod origin;
 pub mod outbound;
+mod pace;
+mod places;
 mod proxy;
+mod quota;
 mod redirect;
 pub mod registries;
 pub mod remote;
@@ -35,7 +41,7 @@ pub use failure::Failure;
 pub use fault::lacks_head;
 pub use redirect::Redirects;
 pub use registries::{Endpoint, Registries, Registry};
-pub use resume::{rest, resumed};
+pub use resume::{Patience, rest, resumed};
 pub(crate) use tls::authorities;
 
 use crate::body::Body;

@@ -1,13 +1,18 @@
 //! Plain HTTP to a registry: its pool, with redirects.
 
 use super::Failure;
+use super::auth::is_from;
 use super::client::{Carries, Client};
 use super::connect::{Connector, Rules};
 use super::guard::{Guard, Private};
+use super::idle::Idle;
+use super::pace::Pace;
+use super::places::Places;
 use super::proxy::Proxies;
+use super::quota::Quotas;
 use super::redirect::{Redirects, Rule, hand_out};
 use super::tls::{self, Trust};
-use super::{Registries, Registry};
+use super::{Endpoint, Registries, Registry};
 use crate::body::Body;
 use crate::config;
 use crate::error::Error;
@@ -37,8 +42,8 @@ pub struct Outbound {
     pub request: Request<Empty<Bytes>>,
 }
 
-/// Sends [`Outbound`] requests. Each listed registry has a pool of its own; unlisted ones, which have no policy, share
-/// one.
+/// Sends [`Outbound`] requests, each in its turn. Each listed registry has a pool of its own; unlisted ones, which have
+/// no policy, share one.
 #[derive(Clone)]
 pub struct Http(Arc<Pools>);
 
@@ -46,6 +51,8 @@ struct Pools {
     listed: HashMap<Host, Result<Client, Error>>,
     unlisted: Client,
     max_redirects: usize,
+    pace: Pace,
+    quotas: Quotas,
 }
 
 impl Http {
@@ -58,15 +65,24 @@ impl Http {
             );
         }
         let listed = registries.listed().map(|registry| (registry.host.clone(), listed(config, registry)));
-        let unlisted = client(config, Guard::layers(Private::Refused), None, Trust::Public)
-            .expect("the public authorities need no file");
-        Http(Arc::new(Pools { listed: listed.collect(), unlisted, max_redirects: config.max_redirects }))
+        let unlisted = Guard::layers(Private::Refused);
+        let unlisted =
+            client(config, unlisted, None, Trust::Public, (config.max_connections, "other".into()))
+                .expect("the public authorities need no file");
+        Http(Arc::new(Pools {
+            listed: listed.collect(),
+            unlisted,
+            max_redirects: config.max_redirects,
+            pace: Pace::new(config),
+            quotas: Quotas::default(),
+        }))
     }
 }
 
 /// The client for layer URLs.
 pub(crate) fn layers(config: &config::Upstream, private: Private) -> FollowRedirect<Client, Rule> {
-    let client = client(config, Guard::layers(private), None, Trust::Public)
+    let places = (config.max_connections, "layers".into());
+    let client = client(config, Guard::layers(private), None, Trust::Public, places)
         .expect("the public authorities need no file");
     let client = client.carrying(Carries::Blob);
     FollowRedirect::with_policy(client, Rule::new(Redirects::Follow, config.max_redirects))
@@ -89,12 +105,20 @@ impl tower::Service<Outbound> for Http {
                 Some(client) => client.clone().map_err(Failure::Final)?,
                 None => pools.unlisted.clone(),
             };
+            pools.pace.turn(&registry).await.map_err(Failure::Final)?;
             let rule = Rule::new(redirects, pools.max_redirects);
             let answer = FollowRedirect::with_policy(client.carrying(carries), rule)
                 .oneshot(request)
                 .await
                 .map(hand_out);
+            if let (Ok(response), Endpoint::Http(base)) = (&answer, &registry.endpoint)
+                && Quotas::are_in(response.headers())
+                && is_from(base, response)
+            {
+                pools.quotas.observe(&registry, response.headers());
+            }
             let outcome = match &answer {
+                Err(failure) if failure.error().is_unasked() => return answer,
                 Ok(response) if response.status().is_client_error() => "refused",
                 Ok(response) if !response.status().is_server_error() => "ok",
                 _ => "failed",
@@ -113,7 +137,8 @@ fn listed(config: &config::Upstream, registry: &Registry) -> Result<Client, Erro
         let registry = registry.host.as_str();
         tracing::warn!(registry, "behind its forward proxy the address guard judges names and literals only");
     }
-    let made = client(config, Guard::of(registry), policy.proxy.clone(), Trust::of(policy));
+    let places = (policy.max_connections.unwrap_or(config.max_connections), registry.alias.clone());
+    let made = client(config, Guard::of(registry), policy.proxy.clone(), Trust::of(policy), places);
     if let Err(error) = &made {
         tracing::error!(registry = registry.host.as_str(), error = error.message(), "registry is unusable");
     }
@@ -125,12 +150,16 @@ fn client(
     guard: Guard,
     proxy: Option<url::Url>,
     trust: Trust<'_>,
+    (most, label): (usize, Arc<str>),
 ) -> Result<Client, Error> {
+    let idle = Idle::new(config.pool_idle);
     let rules = Rules {
         guard,
         proxies: Proxies::new(proxy, config.proxy.clone()),
         tls: tls::client(trust)?,
         limit: config.connect_timeout,
+        places: Places::new(most, &label),
+        idle: idle.clone(),
     };
-    Ok(Client::new(config, Connector::new(rules)))
+    Ok(Client::new(config, Connector::new(rules), idle, most))
 }

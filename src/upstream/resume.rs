@@ -11,6 +11,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use metrics::counter;
 use std::time::Duration;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 /// Before the second try without progress; each later one waits twice as long.
@@ -21,9 +22,22 @@ const LONGEST: Duration = Duration::from_secs(3);
 const FEW: u64 = 16;
 const STEP: u64 = 64 * 1024;
 
+/// Between two requests of which nothing is sent, at least.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// What is borne for the rest of a blob.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Failures of upstream in a row, without any progress.
+    pub tries: u32,
+    /// How long a request waits that is held back here, by a limit or since upstream is out of order. That is no
+    /// failure of upstream.
+    pub wait: Duration,
+}
+
 /// `body` with the head `parts`, which is a 200 or a 206 of one part, as a body that is asked for again with `fetch`
-/// where it breaks off; `tries` times without any progress.
-pub fn resumed(upstream: Upstream, fetch: Fetch, parts: &Parts, body: Body, tries: u32) -> Body {
+/// where it breaks off, for as long as `patience` lasts.
+pub fn resumed(upstream: Upstream, fetch: Fetch, parts: &Parts, body: Body, patience: Patience) -> Body {
     let sent = match parts.status {
         StatusCode::PARTIAL_CONTENT => Sent::of(&parts.headers),
         _ => None,
@@ -36,7 +50,17 @@ pub fn resumed(upstream: Upstream, fetch: Fetch, parts: &Parts, body: Body, trie
     let total = sent.map_or(length, |sent| sent.total);
     let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
     let known = Known { end, total, etag: strong(&parts.headers) };
-    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, first: next, next };
+    let resume = Resume {
+        upstream,
+        fetch,
+        known,
+        patience,
+        broke: Instant::now(),
+        failed: 0,
+        asked: 0,
+        first: next,
+        next,
+    };
     Body::renewed(Renewed::new(body, next, end, resume))
 }
 
@@ -47,11 +71,21 @@ pub fn rest(
     fetch: Fetch,
     broken: BoxError,
     (next, end, total): (u64, Option<u64>, Option<u64>),
-    tries: u32,
+    patience: Patience,
 ) -> Body {
     let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
     let known = Known { end, total, etag: None };
-    let resume = Resume { upstream, fetch, known, tries, failed: 0, asked: 0, first: next, next };
+    let resume = Resume {
+        upstream,
+        fetch,
+        known,
+        patience,
+        broke: Instant::now(),
+        failed: 0,
+        asked: 0,
+        first: next,
+        next,
+    };
     Body::renewed(Renewed::broken(broken, next, end, resume))
 }
 
@@ -60,8 +94,10 @@ struct Resume {
     upstream: Upstream,
     fetch: Fetch,
     known: Known,
-    /// Failures in a row that are borne.
-    tries: u32,
+    patience: Patience,
+    /// When it last broke after some progress.
+    broke: Instant,
+    /// Failures in a row.
     failed: u32,
     asked: u64,
     /// Where it began.
@@ -83,9 +119,12 @@ struct Known {
 impl Renew for Resume {
     fn renew(&mut self, next: u64) -> Option<Renewal> {
         self.failed = if next > self.next { 1 } else { self.failed + 1 };
+        if self.failed == 1 {
+            self.broke = Instant::now();
+        }
         self.next = next;
         self.asked += 1;
-        if self.failed > self.tries || self.asked > FEW + (next - self.first) / STEP {
+        if self.failed > self.patience.tries || self.asked > FEW + (next - self.first) / STEP {
             counter!(names::UPSTREAM_RESUMES, "outcome" => "given-up").increment(1);
             return None;
         }
@@ -94,17 +133,32 @@ impl Renew for Resume {
             Some(doublings) => (PAUSE * (1 << doublings.min(8))).min(LONGEST),
         };
         let fetch = Fetch { headers: self.known.headers(next, &self.fetch.headers), ..self.fetch.clone() };
-        let (upstream, known) = (self.upstream.clone(), self.known.clone());
+        let (upstream, known, end) =
+            (self.upstream.clone(), self.known.clone(), self.broke + self.patience.wait);
         Some(Box::pin(async move {
             tokio::time::sleep(pause).await;
-            let rest = match upstream.oneshot(fetch).await {
+            let rest = match answer(upstream, fetch, end).await {
                 Ok(response) => known.rest(response, next),
+                Err(error) if error.is_unasked() => Err(NoRest::Ever(error.into())),
                 Err(error) => Err(NoRest::Yet(error.into())),
             };
             let outcome = if rest.is_ok() { "resumed" } else { "refused" };
             counter!(names::UPSTREAM_RESUMES, "outcome" => outcome).increment(1);
             rest
         }))
+    }
+}
+
+/// Upstream's answer. One of our own, which says nothing of it, is waited out if that can be before `end`.
+async fn answer(upstream: Upstream, fetch: Fetch, end: Instant) -> Result<Response<Body>, Error> {
+    loop {
+        let answer = upstream.clone().oneshot(fetch.clone()).await;
+        let Err(error) = &answer else { return answer };
+        let again = Instant::now() + error.retry_after().unwrap_or_default().max(LEAST);
+        if !error.is_unasked() || again > end {
+            return answer;
+        }
+        tokio::time::sleep_until(again).await;
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Seen {
     /// `GET /path?query`.
     pub(crate) line: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) version: http::Version,
 }
 
 pub(crate) type Answer = Option<Response<Full<Bytes>>>;
@@ -56,7 +57,7 @@ impl Script {
                 let (log, answer, tls) = (log.clone(), answer.clone(), tls.clone());
                 let service = hyper::service::service_fn(move |request: Request<Incoming>| {
                     let line = format!("{} {}", request.method(), request.uri().path_and_query().unwrap());
-                    let seen = Seen { line, headers: request.headers().clone() };
+                    let seen = Seen { line, headers: request.headers().clone(), version: request.version() };
                     log.lock().unwrap().push(seen.clone());
                     let answer = answer(&seen);
                     async move {
@@ -134,6 +135,12 @@ pub(crate) fn limits() -> config::Upstream {
         idle_timeout: Duration::from_secs(5),
         pool_idle: Duration::from_secs(30),
         max_requests: 10,
+        max_connections: 10,
+        rate: None,
+        rate_wait: Duration::from_secs(1),
+        breaker_failures: 10,
+        breaker_pause: Duration::from_secs(1),
+        breaker_longest: Duration::from_secs(30),
         max_redirects: 5,
         attempts: 3,
         retry_delay: Duration::from_millis(1),

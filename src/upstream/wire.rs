@@ -1,6 +1,7 @@
 //! A connection to an upstream: TCP, or TLS over one.
 
 use super::ahead::Ahead;
+use super::places::Place;
 use bytes::BufMut as _;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use std::io::{self, IoSlice};
@@ -10,14 +11,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A byte stream to a peer.
+/// A byte stream to a peer, in its place among the connections there.
 #[derive(Debug)]
 pub(crate) enum Wire {
-    Tcp(TcpStream),
-    Tls(Box<TlsStream<Ahead>>),
+    Tcp(TcpStream, Place),
+    Tls(Box<TlsStream<Ahead>>, Place),
 }
 
 impl Wire {
+    /// Its place.
+    pub(crate) fn place(&self) -> &Place {
+        let (Wire::Tcp(_, place) | Wire::Tls(_, place)) = self;
+        place
+    }
+
     /// Is nothing to be read, not even the end? Then the peer has not closed an idle connection, as far as can be
     /// seen from here.
     pub(crate) fn is_quiet(&mut self) -> bool {
@@ -40,8 +47,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => read(stream, cx, buffer),
-            Wire::Tls(stream) => read_records(stream, cx, buffer),
+            Wire::Tcp(stream, _) => read(stream, cx, buffer),
+            Wire::Tls(stream, _) => read_records(stream, cx, buffer),
         }
     }
 }
@@ -89,8 +96,8 @@ fn read(stream: &TcpStream, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> P
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tcp(stream, _) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream, _) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -100,29 +107,29 @@ impl AsyncWrite for Wire {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Wire::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Wire::Tcp(stream, _) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Wire::Tls(stream, _) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Wire::Tcp(stream) => stream.is_write_vectored(),
-            Wire::Tls(stream) => stream.is_write_vectored(),
+            Wire::Tcp(stream, _) => stream.is_write_vectored(),
+            Wire::Tls(stream, _) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tcp(stream, _) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream, _) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tcp(stream, _) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream, _) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -95,4 +95,13 @@ fn lifetimes(config: &Config, read: &mut Reader) {
         let message = "is not longer than wave.upstream.connect-timeout: no slow registry would ever answer";
         read.problem("wave.server.head-deadline", message);
     }
+    if config.upstream.breaker_longest < config.upstream.breaker_pause {
+        read.problem("wave.upstream.breaker-longest", "is shorter than wave.upstream.breaker-pause");
+    }
+    let rates = config.registries.listed.values().map(|registry| registry.rate.flatten());
+    let limited = rates.chain([config.upstream.rate]).any(|rate| rate.is_some());
+    if limited && config.server.head_deadline <= config.upstream.rate_wait {
+        let message = "is not shorter than wave.server.head-deadline: whoever waits so long gets no answer";
+        read.problem("wave.upstream.rate-wait", message);
+    }
 }

@@ -3,14 +3,14 @@
 use super::super::keys::Key;
 use super::super::reader::{Reader, path};
 use super::super::relaxed::Slot;
-use super::super::units::truth;
+use super::super::units::{quota, truth};
 use super::super::{Registries, Registry, Unlisted, Verify};
 use crate::auth::Credentials;
 use crate::oci::Host;
 use std::collections::BTreeMap;
 use url::Url;
 
-pub(super) static KEYS: [Key; 15] = [
+pub(super) static KEYS: [Key; 17] = [
     Key::new("wave.registries.default", "docker.io", "the registry of image names without a host"),
     Key::new(
         "wave.registries.unlisted",
@@ -63,6 +63,16 @@ pub(super) static KEYS: [Key; 15] = [
         "`HTTPS_PROXY`, `HTTP_PROXY`",
         "forward proxy for this registry",
     ),
+    Key::told(
+        "wave.registries.<host>.max-connections",
+        "`wave.upstream.max-connections`",
+        "open connections to each of its hosts",
+    ),
+    Key::told(
+        "wave.registries.<host>.rate",
+        "`wave.upstream.rate`",
+        "requests to it, such as `50 / 1s`, or `off`",
+    ),
 ];
 
 pub(super) fn registries(read: &mut Reader) -> Registries {
@@ -100,6 +110,9 @@ fn registry(read: &mut Reader, host_name: &str) -> Registry {
         redirect: read.of(&at("wave.registries.<host>.redirect"), truth),
         verify: read.of(&at("wave.registries.<host>.verify"), verify),
         proxy: read.optional(&at("wave.registries.<host>.proxy"), super::proxy_url),
+        max_connections: read
+            .optional(&at("wave.registries.<host>.max-connections"), super::upstream::connections),
+        rate: read.optional(&at("wave.registries.<host>.rate"), quota),
     };
     if let Some(dir) = &registry.layout {
         if let Err(error) = read.files.can_list(dir) {

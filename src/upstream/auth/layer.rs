@@ -5,7 +5,7 @@ use super::challenge::{is_from, pick};
 use super::realm::Realm;
 use super::token;
 use super::tokens::{Action, Key, Tokens};
-use crate::body::Body;
+use crate::body::{Body, bounded};
 use crate::error::{Error, Side};
 use crate::oci::{Challenge, Code, Host};
 use crate::pull::{Fetch, Verb, What};
@@ -116,6 +116,7 @@ where
             }
             return Ok(response);
         }
+        let response = held(response).await;
         let challenge = match pick(response.headers()) {
             Some(challenge) => challenge,
             None => match self.probe().await? {
@@ -200,6 +201,13 @@ where
             Endpoint::Layout(_) => Err(Failure::Final(Error::internal("a layout is not spoken to in HTTP"))),
         }
     }
+}
+
+/// The same answer, with what it says in memory: its connection is free for the requests that it leads to.
+async fn held(response: Response<Body>) -> Response<Body> {
+    let (parts, body) = response.into_parts();
+    let body = tokio::time::timeout(fault::BODY_TIME, bounded(body, fault::BODY_LIMIT)).await;
+    Response::from_parts(parts, body.ok().and_then(Result::ok).map_or_else(Body::empty, Body::full))
 }
 
 #[cfg(test)]

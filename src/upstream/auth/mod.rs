@@ -7,5 +7,6 @@ mod realm;
 mod token;
 mod tokens;
 
+pub(super) use challenge::is_from;
 pub use layer::{Auth, AuthLayer};
 pub use login::Login;

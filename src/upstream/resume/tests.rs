@@ -21,7 +21,9 @@ fn head(status: u16, headers: &[(&'static str, &str)]) -> http::response::Builde
     headers.iter().fold(Response::builder().status(status), |head, (name, value)| head.header(*name, *value))
 }
 
-type Play = Arc<dyn Fn(usize, &str) -> Response<Body> + Send + Sync>;
+type Play = Arc<dyn Fn(usize, &str) -> Result<Response<Body>, Error> + Send + Sync>;
+
+const WAIT: Duration = Duration::from_secs(60);
 
 /// Begins with `first`; the later requests are answered by `play`, which gets their number and `Range`. What came of it,
 /// and the requests.
@@ -29,6 +31,15 @@ async fn pull(
     first: Response<Body>,
     tries: u32,
     play: impl Fn(usize, &str) -> Response<Body> + Send + Sync + 'static,
+) -> (Result<Bytes, Error>, Vec<(String, String)>) {
+    pull_or(first, tries, move |count, range| Ok(play(count, range))).await
+}
+
+/// The same where a request may be refused.
+async fn pull_or(
+    first: Response<Body>,
+    tries: u32,
+    play: impl Fn(usize, &str) -> Result<Response<Body>, Error> + Send + Sync + 'static,
 ) -> (Result<Bytes, Error>, Vec<(String, String)>) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (log, play): (_, Play) = (seen.clone(), Arc::new(play));
@@ -38,7 +49,7 @@ async fn pull(
         let mut log = log.lock().unwrap();
         log.push((text(header::RANGE), text(header::IF_RANGE)));
         assert_eq!(fetch.redirects, Redirects::Follow);
-        std::future::ready(Ok(play(log.len(), &log.last().unwrap().0)))
+        std::future::ready(play(log.len(), &log.last().unwrap().0))
     });
     let registry = hub();
     let fetch = Fetch {
@@ -51,7 +62,8 @@ async fn pull(
         redirects: Redirects::HandOut,
     };
     let (parts, body) = first.into_parts();
-    let body = resumed(BoxCloneSyncService::new(upstream), fetch, &parts, body, tries);
+    let body =
+        resumed(BoxCloneSyncService::new(upstream), fetch, &parts, body, Patience { tries, wait: WAIT });
     let content = bounded(body, 100).await;
     let seen = seen.lock().unwrap().clone();
     (content, seen)
@@ -99,6 +111,35 @@ async fn a_second_failure_without_progress_is_the_end() {
     let (content, seen) = pull(whole("0123"), 4, |_, _| part("bytes 5-9/10", Body::full("56789"))).await;
     assert!(content.is_err(), "that is another part");
     assert_eq!(seen.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_here_is_no_failure_of_upstream() {
+    let rest = || Ok(part("bytes 4-9/10", Body::full("456789")));
+    let busy = |after: u64| Err(Error::overloaded("busy", Duration::from_secs(after)).unasked());
+    let begun = Instant::now();
+    let play = move |count, _: &str| if count < 5 { busy(3) } else { rest() };
+    let (content, seen) = pull_or(whole("0123"), 1, play).await;
+    assert_eq!((content.unwrap(), seen.len(), begun.elapsed().as_secs()), (Bytes::from(CONTENT), 5, 12));
+
+    // Not for ever, whatever comes between.
+    for (after, most, least) in [(7, 9, 56), (0, 601, 59), (3600, 1, 0)] {
+        let begun = Instant::now();
+        let (content, seen) = pull_or(whole("0123"), 1, move |_, _| busy(after)).await;
+        let took = begun.elapsed();
+        assert!(content.is_err() && seen.len() <= most, "{after}: {}", seen.len());
+        assert!((Duration::from_secs(least)..=WAIT).contains(&took), "{after}: {took:?}");
+    }
+    let begun = Instant::now();
+    let play = move |count: usize, _: &str| {
+        if count.is_multiple_of(5) { Err(Error::bad_gateway("down")) } else { busy(3) }
+    };
+    let (content, _) = pull_or(whole("0123"), 20, play).await;
+    assert!(content.is_err() && begun.elapsed() <= WAIT, "{:?}", begun.elapsed());
+
+    // Another's is one, whatever it asks for.
+    let (content, seen) = pull_or(whole("0123"), 1, |_, _| Err(Error::bad_gateway("down"))).await;
+    assert_eq!((content.is_err(), seen.len()), (true, 1));
 }
 
 #[tokio::test]

@@ -12,12 +12,15 @@
 //! - 33, nested and in a circle: `nested_indexes` of the derivation.
 //! - 34, HEAD refused: `upstreams::registries_without_head_are_asked_for_the_content`.
 //! - 35, by tag: `pull::an_upstream_that_lies_about_a_digest_is_refused`.
-//! - 37 does not arise: registries are never spoken to in HTTP/2.
+//! - 37: registries are never spoken to in HTTP/2, as the test of this number of the stack shows.
+//! - 39, without a quota: tags are looked at with HEAD, which costs none.
 //! - 40, over a restart: `restart::a_restart_between_two_requests_changes_nothing`.
 
 mod blobs;
 mod documents;
 mod fixture;
+mod limits;
+mod outage;
 mod reach;
 mod redirects;
 mod refusals;

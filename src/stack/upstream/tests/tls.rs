@@ -66,7 +66,7 @@ async fn certificates_are_trusted_as_the_policy_says() {
 }
 
 #[tokio::test]
-async fn blobs_that_nobody_reads_hold_up_nothing_else() {
+async fn case_37_blobs_that_nobody_reads_hold_up_nothing_else() {
     let authority = Authority::new("unread");
     let content = Bytes::from(vec![b'x'; 8 << 20]);
     let sent = content.clone();
@@ -92,6 +92,8 @@ async fn blobs_that_nobody_reads_hold_up_nothing_else() {
         assert_eq!(bounded(get(blob()).await.into_body(), content.len()).await.unwrap(), content);
     };
     tokio::time::timeout(Duration::from_secs(30), others).await.expect("nothing is held up");
+    // The server would have spoken HTTP/2.
+    assert!(script.seen().iter().all(|seen| seen.version == http::Version::HTTP_11));
     drop(unread);
 }
 
