@@ -30,6 +30,7 @@ struct Inner {
     retry_after: Option<Duration>,
     challenge: Option<Challenge>,
     closes: bool,
+    answered: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -65,6 +66,7 @@ impl Error {
             retry_after: None,
             challenge: None,
             closes: false,
+            answered: false,
             source: None,
         }))
     }
@@ -118,6 +120,12 @@ impl Error {
         self
     }
 
+    /// The same error of an upstream that is there: what it says is of no use, but this is no outage.
+    pub fn answered(mut self) -> Error {
+        self.edit().answered = true;
+        self
+    }
+
     /// The same error with its cause, for the log.
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Error {
         self.edit().source = Some(Arc::from(source.into()));
@@ -157,6 +165,12 @@ impl Error {
     /// Is this the last answer of its connection?
     pub fn closes(&self) -> bool {
         self.0.closes
+    }
+
+    /// Is upstream down or overrun: did it not answer, or with 429 or 5xx?
+    pub fn is_outage(&self) -> bool {
+        let status = matches!(self.0.status.as_u16(), 429 | 500..=599);
+        status && self.0.side == Side::Upstream && !self.0.answered
     }
 
     fn edit(&mut self) -> &mut Inner {
@@ -232,6 +246,23 @@ mod tests {
         let error =
             tower::timeout::Timeout::new(stuck, Duration::from_secs(1)).oneshot(()).await.unwrap_err();
         assert_eq!(Error::from(error).status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[test]
+    fn an_outage_is_upstreams_silence_or_its_own_word() {
+        let upstream = |code| Error::new(code, Side::Upstream, "no");
+        assert!(Error::bad_gateway("reset").is_outage() && Error::gateway_timeout("slow").is_outage());
+        assert!(upstream(Code::TooManyRequests).is_outage() && upstream(Code::Unavailable).is_outage());
+        assert!(!Error::bad_gateway("nonsense").answered().is_outage());
+        for code in [Code::Denied, Code::Unauthorized, Code::ManifestUnknown] {
+            assert!(!upstream(code).is_outage(), "{code:?}");
+        }
+        let ours = [
+            Error::internal("x"),
+            Error::overloaded("x", Duration::ZERO),
+            Error::client(Code::TooManyRequests, "x"),
+        ];
+        assert!(!ours.iter().any(Error::is_outage));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::proof::{Owner, Proofs};
 use super::readers::{Reader, Spare};
 use super::scrub::{is_right, scrub};
 use super::seat::Seat;
+use super::shelf::Shelf;
 use super::state::Loss;
 use crate::body::Body;
 use crate::config;
@@ -61,12 +62,22 @@ impl Spool {
 
     /// Keeps the folder in order for as long as the process runs.
     pub async fn keep(self) {
-        tokio::join!(self.0.disk.clone().keep(), scrub(&self, self.0.scrub_rate));
+        let shelf = async {
+            if let Some(shelf) = self.0.shelf.clone() {
+                shelf.keep().await;
+            }
+        };
+        tokio::join!(self.0.disk.clone().keep(), scrub(&self, self.0.scrub_rate), shelf);
     }
 
     /// Who may read what.
     pub fn proofs(&self) -> &Proofs {
         &self.0.proofs
+    }
+
+    /// Documents for when upstream is down, where these are kept.
+    pub fn shelf(&self) -> Option<&Shelf> {
+        self.0.shelf.as_ref()
     }
 
     /// Is what is read whole to be hashed?
