@@ -63,24 +63,35 @@ impl Proofs {
         {
             return Ok(size);
         }
+        // What comes of it is written down once for all who wait.
+        let ask = async {
+            let asked = ask.await;
+            match &asked {
+                Ok(size) => self.learn(owner, digest, *size),
+                Err(error) => self.heed(owner, digest, error).await,
+            }
+            asked
+        };
         let asked = self.lately.try_get_with(key, ask).await;
         let outcome = if asked.is_ok() { "granted" } else { "refused" };
         counter!(names::BLOBS_PROOFS, "outcome" => outcome).increment(1);
         let error = match asked {
-            Ok(size) => {
-                self.learn(owner, digest, size);
-                return Ok(size);
-            }
+            Ok(size) => return Ok(size),
             Err(error) => Error::clone(&error),
         };
-        let Some(shelf) = &self.shelf else { return Err(error) };
-        shelf.heed(owner, &Subject::Blob(*digest), &error).await;
         if error.is_outage()
+            && let Some(shelf) = &self.shelf
             && let Some(size) = kept(shelf, owner, digest).await
         {
             return Ok(size);
         }
         Err(error)
+    }
+
+    async fn heed(&self, owner: &Owner, digest: &Digest, error: &Error) {
+        if let Some(shelf) = &self.shelf {
+            shelf.heed(owner, &Subject::Blob(*digest), error).await;
+        }
     }
 
     fn learn(&self, owner: &Owner, digest: &Digest, size: Option<u64>) {

@@ -41,7 +41,7 @@ pub(super) static KEYS: [Key; 13] = [
         "wave.blob-cache.stale-ttl",
         "1d",
         "how long after a registry's last word its manifests and tags, and the blobs that are there, are served when it \
-         is down; 0 is never",
+         is down; 0s is never",
     ),
     Key::new(
         "wave.blob-cache.documents-size",

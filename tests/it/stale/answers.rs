@@ -1,8 +1,8 @@
 //! What is answered while a registry is down, and what it says itself. Cases by the numbers of the fault plan.
 
 use super::{Registry, WARNING, ask, files, is_stale, noted, outages};
-use crate::spool::metric;
-use crate::support::{Image, Plan, get, respond};
+use crate::spool::{metric, until};
+use crate::support::{Image, Plan, respond};
 use http::Method;
 
 #[tokio::test]
@@ -166,14 +166,12 @@ async fn a_tag_is_answered_with_a_type_that_is_accepted() {
 
 #[tokio::test]
 async fn what_rots_is_removed_and_counts_as_absent() {
-    let registry = Registry::start().await;
-    Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
-    let proxy = registry.proxy().await;
     for folder in ["documents", "notes"] {
-        registry.up();
-        let fresh = get(&proxy.url("/v2/library/app/manifests/v1")).await;
+        let registry = Registry::start().await;
+        Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+        let proxy = registry.proxy().await;
+        let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
         noted(proxy.folder(), 3).await;
-        crate::spool::until("the document", || files(proxy.folder(), "documents").len() == 1).await;
         for path in files(proxy.folder(), folder) {
             let mut content = std::fs::read(&path).unwrap();
             let last = content.len() - 2;
@@ -185,11 +183,12 @@ async fn what_rots_is_removed_and_counts_as_absent() {
         ask(&proxy, Method::GET, &path, &[]).await.is_error(502, "UNAVAILABLE");
         ask(&proxy, Method::GET, "manifests/v1", &[]).await.is_error(502, "UNAVAILABLE");
         assert!(metric(&proxy, &format!("wave_shelf_corrupt_total{{folder=\"{folder}\"}}")).await >= 1.0);
+        // It is learned again.
+        registry.up();
+        let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        noted(proxy.folder(), 3).await;
+        until("the document", || files(proxy.folder(), "documents").len() == 1).await;
+        registry.all(Plan::reset());
+        is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
     }
-    // It is learned again.
-    registry.up();
-    let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
-    noted(proxy.folder(), 3).await;
-    registry.all(Plan::reset());
-    is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
 }

@@ -67,7 +67,7 @@ async fn nothing_is_believed_for_ever() {
 async fn with_no_time_nothing_is_kept() {
     let registry = Registry::start().await;
     Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
-    let proxy = proxy(&registry, "stale-ttl: 0").await;
+    let proxy = proxy(&registry, "stale-ttl: 0s").await;
     assert_eq!(ask(&proxy, Method::GET, "manifests/v1", &[]).await.status, 200);
     registry.all(Plan::reset());
     ask(&proxy, Method::GET, "manifests/v1", &[]).await.is_error(502, "UNAVAILABLE");
