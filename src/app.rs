@@ -268,11 +268,14 @@ impl Wiring {
         // Nobody waits for longer.
         let limit = config.server.head_deadline;
         let rewrite = RewriteLayer::new(config.upstream.document_limit);
+        let shelf = spool.as_ref().and_then(Spool::shelf);
+        let documents = stack::documents(shelf, config.upstream.document_limit, upstream.clone());
         let derive =
-            stack::derive(derivations.clone(), permits, limit, state.clone(), rewrite, upstream.clone());
+            stack::derive(derivations.clone(), permits, limit, state.clone(), rewrite, documents.clone());
 
         let serve = Serve::new(Parts {
             upstream,
+            documents,
             spool,
             derive: derive.clone(),
             derivations,

@@ -13,7 +13,7 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let too_long = || Error::bad_gateway(format!("a document is larger than {limit} bytes"));
+    let too_long = || Error::bad_gateway(format!("a document is larger than {limit} bytes")).answered();
     if body.size_hint().lower() > limit as u64 {
         return Err(too_long());
     }

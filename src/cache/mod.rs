@@ -9,7 +9,7 @@ mod tags;
 
 pub use derivations::{Derivations, Key};
 pub use layer::{Cache, CacheLayer};
-pub use tags::Tags;
+pub use tags::{Resolved, Tags};
 
 use crate::error::Error;
 use crate::pull::Image;

@@ -96,6 +96,10 @@ fn blob_cache(cache: &super::BlobCache, lines: &mut Lines) {
     lines.text("wave.blob-cache.quarantine", &show_duration(cache.quarantine));
     lines.text("wave.blob-cache.scrub-rate", &show_bytes(cache.scrub_rate));
     lines.text("wave.blob-cache.verify-reads", &cache.verify_reads);
+    lines.text("wave.blob-cache.stale-ttl", &show_duration(cache.stale_ttl));
+    lines.text("wave.blob-cache.documents-size", &show_bytes(cache.documents_size));
+    lines.text("wave.blob-cache.max-documents", &cache.max_documents);
+    lines.text("wave.blob-cache.max-notes", &cache.max_notes);
 }
 
 fn upstream(upstream: &super::Upstream, lines: &mut Lines) {

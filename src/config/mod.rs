@@ -227,6 +227,14 @@ pub struct BlobCache {
     pub scrub_rate: u64,
     /// `verify-reads`: hash what is served from it.
     pub verify_reads: bool,
+    /// `stale-ttl`: how long after upstream's last word documents and tags are served when it is down; zero is never.
+    pub stale_ttl: Duration,
+    /// `documents-size`: bytes of all documents that are kept for that.
+    pub documents_size: u64,
+    /// `max-documents`: how many these are.
+    pub max_documents: usize,
+    /// `max-notes`: how many notes there are of where tags pointed and of who may read what.
+    pub max_notes: usize,
 }
 
 /// `wave.upstream`.

@@ -31,6 +31,7 @@ struct Inner {
     challenge: Option<Challenge>,
     closes: bool,
     unasked: bool,
+    answered: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -67,6 +68,7 @@ impl Error {
             challenge: None,
             closes: false,
             unasked: false,
+            answered: false,
             source: None,
         }))
     }
@@ -127,6 +129,12 @@ impl Error {
         self
     }
 
+    /// The same error of an upstream that is there: what it says is of no use, but this is no outage.
+    pub fn answered(mut self) -> Error {
+        self.edit().answered = true;
+        self
+    }
+
     /// The same error with its cause, for the log.
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Error {
         self.edit().source = Some(Arc::from(source.into()));
@@ -171,6 +179,12 @@ impl Error {
     /// Is it an answer of our own in place of an upstream's, because of a limit or of what went before?
     pub fn is_unasked(&self) -> bool {
         self.0.unasked
+    }
+
+    /// Is upstream down or overrun: did it not answer, or with 429 or 5xx?
+    pub fn is_outage(&self) -> bool {
+        let status = matches!(self.0.status.as_u16(), 429 | 500..=599);
+        status && self.0.side == Side::Upstream && !self.0.answered
     }
 
     fn edit(&mut self) -> &mut Inner {
@@ -246,6 +260,23 @@ mod tests {
         let error =
             tower::timeout::Timeout::new(stuck, Duration::from_secs(1)).oneshot(()).await.unwrap_err();
         assert_eq!(Error::from(error).status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[test]
+    fn an_outage_is_upstreams_silence_or_its_own_word() {
+        let upstream = |code| Error::new(code, Side::Upstream, "no");
+        assert!(Error::bad_gateway("reset").is_outage() && Error::gateway_timeout("slow").is_outage());
+        assert!(upstream(Code::TooManyRequests).is_outage() && upstream(Code::Unavailable).is_outage());
+        assert!(!Error::bad_gateway("nonsense").answered().is_outage());
+        for code in [Code::Denied, Code::Unauthorized, Code::ManifestUnknown] {
+            assert!(!upstream(code).is_outage(), "{code:?}");
+        }
+        let ours = [
+            Error::internal("x"),
+            Error::overloaded("x", Duration::ZERO),
+            Error::client(Code::TooManyRequests, "x"),
+        ];
+        assert!(!ours.iter().any(Error::is_outage));
     }
 
     #[test]

@@ -9,14 +9,14 @@ use serde::de::IgnoredAny;
 
 /// What the headers of an answer say, when that is a manifest type we know. Parameters are dropped: clients compare
 /// the whole value.
-pub(super) fn stated(fields: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn stated(fields: &HeaderMap) -> Option<HeaderValue> {
     let media = media(fields)?;
     (media.is_index() || media.is_manifest() || media.is_schema1()).then(|| media.header())
 }
 
 /// The type of a manifest: what the headers say, else what the document says of itself or looks like. What is no JSON
 /// object is no manifest, whatever its headers say: the page of a captive portal, for one.
-pub(super) fn of(content: &[u8], fields: &HeaderMap) -> Result<HeaderValue, Error> {
+pub(crate) fn of(content: &[u8], fields: &HeaderMap) -> Result<HeaderValue, Error> {
     let parsed = serde_json::from_slice::<IgnoredAny>(content);
     if parsed.is_err() || content.trim_ascii_start().first() != Some(&b'{') {
         return Err(Error::bad_gateway("upstream sent something that is no manifest"));

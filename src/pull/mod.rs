@@ -2,7 +2,7 @@
 
 mod discover;
 mod head;
-mod media;
+pub(crate) mod media;
 pub mod range;
 pub mod request;
 pub mod respond;

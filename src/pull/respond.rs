@@ -5,11 +5,15 @@ use super::{Conditions, Verb};
 use crate::body::Body;
 use crate::error::{Envelope, Error, render};
 use crate::oci::{Code, Digest, headers};
+use crate::spool::shelf::Stale;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use std::time::SystemTime;
 
 /// Room for the fields of a response, those of the layers above included.
 const FIELDS: usize = 12;
+/// What clients are told of an answer that upstream has not confirmed.
+const STALE: HeaderValue = HeaderValue::from_static("110 - \"Response is Stale\"");
 
 /// The response for content in memory whose digest is known.
 pub fn document(
@@ -80,6 +84,16 @@ pub fn range_not_satisfiable(total: Option<u64>) -> Response<Body> {
         response.headers_mut().insert(header::CONTENT_RANGE, unsatisfied(total));
     }
     response
+}
+
+/// Says of an answer to a tag, if it is `stale`, that upstream has not confirmed it and for how long (RFC 7234, 5.5.1; RFC
+/// 9111, 5.1).
+pub fn unconfirmed(response: &mut Response<Body>, stale: Option<&Stale>) {
+    let Some(Stale { since }) = stale else { return };
+    let age = SystemTime::now().duration_since(*since).map_or(0, |age| age.as_secs());
+    let fields = response.headers_mut();
+    fields.append(header::WARNING, STALE);
+    fields.insert(header::AGE, HeaderValue::from(age));
 }
 
 /// The headers that say which content this is.

@@ -1,6 +1,6 @@
 //! The leaf of the pull stack: is it one of ours, can it be derived, or does it stream from upstream?
 
-use super::respond::document;
+use super::respond::{document, unconfirmed};
 use super::{Image, Scoped, Verb, What, discover, spooled, stream};
 use crate::body::Body;
 use crate::cache::{Derivations, Derive, Tags};
@@ -28,6 +28,8 @@ pub struct Serve(Arc<Parts>);
 pub struct Parts {
     /// Everything towards other registries.
     pub upstream: Upstream,
+    /// The same for manifests, which may be kept for when a registry is down.
+    pub documents: Upstream,
     /// Upstream's blobs on disk, where these are kept.
     pub spool: Option<Spool>,
     /// The derivation stack.
@@ -93,13 +95,15 @@ impl Parts {
             return Err(Error::internal("a tag was expected"));
         };
         if scoped.grant.recipe.is_empty() {
-            return stream::manifest(&self.upstream, scoped, reference, self.document_limit).await;
+            return stream::manifest(&self.documents, scoped, reference, self.document_limit).await;
         }
-        let ask = stream::resolve(&self.upstream, scoped, reference, self.document_limit);
+        let ask = stream::resolve(&self.documents, scoped, reference, self.document_limit);
         let (access, grant) = (scoped.access.id(), &scoped.grant);
         let base = self.tags.resolve(access, &grant.registry, &grant.repository, tag, ask).await?;
-        let derivation = self.derive(scoped, base, &grant.recipe, grant.demand).await?;
-        self.root(scoped, &derivation).await
+        let derivation = self.derive(scoped, base.digest, &grant.recipe, grant.demand).await?;
+        let mut response = self.root(scoped, &derivation).await?;
+        unconfirmed(&mut response, base.stale.as_ref());
+        Ok(response)
     }
 
     /// A manifest by digest: one of ours, or upstream's.
@@ -108,7 +112,7 @@ impl Parts {
             Some(Ours::Derived(derivation)) => Ok(self.held(scoped, &derivation, digest)),
             Some(Ours::Injected(_)) | None => {
                 let reference = Reference::Digest(*digest);
-                Box::pin(stream::manifest(&self.upstream, scoped, &reference, self.document_limit)).await
+                Box::pin(stream::manifest(&self.documents, scoped, &reference, self.document_limit)).await
             }
         }
     }
@@ -209,7 +213,7 @@ impl Parts {
             return Ok(self.held(scoped, derivation, &derivation.root));
         }
         let base = Reference::Digest(derivation.base);
-        let mut response = stream::manifest(&self.upstream, scoped, &base, self.document_limit).await?;
+        let mut response = stream::manifest(&self.documents, scoped, &base, self.document_limit).await?;
         warn(&mut response, derivation);
         Ok(response)
     }
@@ -254,6 +258,6 @@ fn warn(response: &mut Response<Body>, derivation: &Derivation) {
     let text: String =
         text.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '\'' } else { c }).collect();
     if let Ok(value) = HeaderValue::try_from(format!("299 - \"{text}\"")) {
-        response.headers_mut().insert(header::WARNING, value);
+        response.headers_mut().append(header::WARNING, value);
     }
 }

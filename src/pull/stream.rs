@@ -2,15 +2,17 @@
 
 use super::head::{self, head};
 use super::range::Asked;
-use super::respond::{document, identity, not_modified, range_not_satisfiable, unmodified};
+use super::respond::{document, identity, not_modified, range_not_satisfiable, unconfirmed, unmodified};
 use super::{Conditions, Fetch, Scoped, Verb, What, media};
 use crate::body::{Body, Expect, bounded};
+use crate::cache::Resolved;
 use crate::config::Verify;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
 use crate::oci::{Digest, MediaType, Reference, headers};
+use crate::spool::shelf::Stale;
 use crate::upstream::{Patience, Redirects, Upstream, resumed};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, header};
 use std::time::Duration;
 use tower::ServiceExt as _;
 
@@ -56,7 +58,9 @@ pub(super) async fn manifest(
     let (parts, body) = response.into_parts();
     let content = bounded(body, limit).await?;
     let digest = verified(&content, &parts.headers, reference)?;
-    Ok(document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions))
+    let mut response = document(&content, media::of(&content, &parts.headers)?, &digest, verb, conditions);
+    unconfirmed(&mut response, parts.extensions.get());
+    Ok(response)
 }
 
 /// A blob as it streams from upstream; when `verify` says so it is hashed on the way, if it is asked for whole. One that
@@ -135,23 +139,27 @@ pub(super) fn asked(conditions: &Conditions, digest: &Digest) -> Option<Asked> {
     version.is_none_or(|version| *version == headers::etag_value(digest)).then_some(asked)
 }
 
-/// The digest a tag points to: from HEAD, which costs no quota, or by hashing the content.
+/// What a tag points to: from HEAD, which costs no quota, or by hashing the content.
 pub(super) async fn resolve(
     upstream: &Upstream,
     scoped: &Scoped,
     reference: &Reference,
     limit: usize,
-) -> Result<Digest, Error> {
+) -> Result<Resolved, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, ACCEPT_MANIFESTS);
     let what = || What::Manifest(reference.clone());
     let head = head(upstream, fetch(scoped, what(), Verb::Head, headers.clone())).await?;
-    if let Some(digest) = head.and_then(|head| declared(head.headers())) {
-        return Ok(digest);
+    let stale = |extensions: &Extensions| extensions.get::<Stale>().copied();
+    if let Some(head) = head
+        && let Some(digest) = declared(head.headers())
+    {
+        return Ok(Resolved { digest, stale: stale(head.extensions()) });
     }
     let response = upstream.clone().oneshot(fetch(scoped, what(), Verb::Get, headers)).await?;
     let (parts, body) = response.into_parts();
-    verified(&bounded(body, limit).await?, &parts.headers, reference)
+    let digest = verified(&bounded(body, limit).await?, &parts.headers, reference)?;
+    Ok(Resolved { digest, stale: stale(&parts.extensions) })
 }
 
 /// The caller's `Accept` lines as they came; registries choose by them. A caller that names no manifest type gets
@@ -182,14 +190,18 @@ fn known_head(
     }
     let length = head.headers().get(header::CONTENT_LENGTH)?.clone();
     let media = media::stated(head.headers())?;
-    if unmodified(conditions, &headers::etag_value(&digest)) {
-        return Some(not_modified(&digest));
-    }
-    let mut response = Response::new(Body::empty());
-    let fields = response.headers_mut();
-    identity(fields, &digest);
-    fields.insert(header::CONTENT_TYPE, media);
-    fields.insert(header::CONTENT_LENGTH, length);
+    let mut response = match unmodified(conditions, &headers::etag_value(&digest)) {
+        true => not_modified(&digest),
+        false => {
+            let mut response = Response::new(Body::empty());
+            let fields = response.headers_mut();
+            identity(fields, &digest);
+            fields.insert(header::CONTENT_TYPE, media);
+            fields.insert(header::CONTENT_LENGTH, length);
+            response
+        }
+    };
+    unconfirmed(&mut response, head.extensions().get());
     Some(response)
 }
 

@@ -6,19 +6,19 @@
 mod oldest;
 mod room;
 
+pub(super) use oldest::{Entry, Oldest};
 pub(super) use room::Room;
 
-use super::file::{is_same, make};
+use super::file::{is_same, make, touch};
 use crate::oci::{Algorithm, Digest};
 use crate::telemetry::names;
 use metrics::{counter, gauge};
-use oldest::{Entry, Oldest};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// The folder of the blobs. Calls that are not `async` block for as long as the disk takes.
@@ -43,14 +43,12 @@ pub(super) struct Found {
     pub(super) size: u64,
 }
 
-/// Behind this time a read of a blob is noted again; more often would only wear the disk.
-const NOTED: Duration = Duration::from_secs(60);
 /// Others who share the folder fill it too, so it is counted anew from time to time.
-const COUNT_EVERY: Duration = Duration::from_secs(600);
+pub(super) const COUNT_EVERY: Duration = Duration::from_secs(600);
 /// Eviction begins when less than this part of the allowance is free: it takes a while, and blobs come meanwhile.
 const LEFT: u64 = 20;
 /// Eviction goes on until so much of the allowance is free, so that it is not needed again at once.
-const FREED: u64 = 10;
+pub(super) const FREED: u64 = 10;
 impl Disk {
     /// Opens `dir`, made when it is missing.
     pub(super) fn open(dir: &Path, max_size: u64) -> io::Result<Disk> {
@@ -88,14 +86,7 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let metadata = file.metadata()?;
-        let now = SystemTime::now();
-        let read = metadata.modified()?;
-        // A clock that was set back must not keep a blob for ever.
-        if now.duration_since(read).is_ok_and(|since| since > NOTED) || read > now + NOTED {
-            // Who cannot note it can read it all the same.
-            _ = file.set_modified(now);
-        }
+        let metadata = touch(&file)?;
         Ok(Some(Found { size: metadata.len(), file }))
     }
 
@@ -138,7 +129,7 @@ impl Disk {
     pub(super) fn look(&self) -> io::Result<()> {
         let _one = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let Oldest { bytes, heap } = self.count()?;
+            let Oldest { bytes, heap, .. } = self.count()?;
             self.kept.store(bytes, Ordering::Relaxed);
             self.show();
             if !self.is_crowded() {

@@ -1,10 +1,14 @@
 //! The file of a fill, from its creation to the name of its digest.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// Behind this time a read of a file is noted again; more often would only wear the disk.
+const NOTED: Duration = Duration::from_secs(60);
 
 /// A file that is being written, and goes away unless it is published. It is locked, so that another process that
 /// shares the folder leaves it alone.
@@ -46,14 +50,26 @@ impl Temporary {
         self.file.sync_data()
     }
 
+    /// Gives it the name `to`, with the folders above that. What is there already is replaced.
+    pub(super) fn rename(&mut self, to: &Path) -> io::Result<()> {
+        make(to.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+        fs::rename(&self.path, to)?;
+        self.published = true;
+        Ok(())
+    }
+
+    /// Gives it the name `to`, unless something is there already.
+    pub(super) fn link(self, to: &Path) -> io::Result<()> {
+        // The other name goes away with it.
+        fs::hard_link(&self.path, to)
+    }
+
     /// Gives what was [synced](Temporary::sync) the name `to`: there after a crash, whole, or not at all. Was there one
     /// already? Then it is replaced.
     pub(super) fn publish(mut self, to: &Path) -> io::Result<bool> {
         let folder = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        make(folder)?;
         let again = fs::exists(to)?;
-        fs::rename(&self.path, to)?;
-        self.published = true;
+        self.rename(to)?;
         // A name that a crash takes away is that of a blob to be fetched again.
         if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
             tracing::warn!(%error, "the name of a blob may not outlive a crash");
@@ -71,6 +87,19 @@ impl Drop for Temporary {
             tracing::warn!(%error, "a blob that was not finished could not be removed");
         }
     }
+}
+
+/// Notes that `file` was read: the time of a file says when that was.
+pub(super) fn touch(file: &File) -> io::Result<Metadata> {
+    let metadata = file.metadata()?;
+    let now = SystemTime::now();
+    let read = metadata.modified()?;
+    // A clock that was set back must not keep a file for ever.
+    if now.duration_since(read).is_ok_and(|since| since > NOTED) || read > now + NOTED {
+        // Who cannot note it can read it all the same.
+        _ = file.set_modified(now);
+    }
+    Ok(metadata)
 }
 
 /// Makes `dir`, with the folders above it, for us alone.

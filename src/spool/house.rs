@@ -3,6 +3,7 @@
 use super::disk::Disk;
 use super::fill::Fill;
 use super::proof::{Owner, Proofs};
+use super::shelf::Shelf;
 use super::state::{Loss, Policy};
 use super::store::Lead;
 use crate::config;
@@ -23,6 +24,8 @@ use tokio::time::Instant;
 pub(super) struct House {
     pub(super) disk: Arc<Disk>,
     pub(super) proofs: Proofs,
+    /// What is served when upstream is down.
+    pub(super) shelf: Option<Shelf>,
     /// Of a fill without progress.
     pub(super) patience: Patience,
     /// How long upstream may be silent.
@@ -72,10 +75,12 @@ impl House {
         if swept > 0 {
             tracing::info!(count = swept, "unfinished blobs removed");
         }
+        let shelf = Shelf::open(&dir.join("stale"), config, upstream.document_limit)?;
         let quarantined = Cache::builder().max_capacity(QUARANTINED).time_to_live(config.quarantine).build();
         Ok(House {
             disk,
-            proofs: Proofs::new(config.max_proofs, config.proof_ttl),
+            proofs: Proofs::new(config.max_proofs, config.proof_ttl, shelf.clone()),
+            shelf,
             patience: Patience { tries: upstream.attempts, wait: upstream.idle_timeout },
             idle: upstream.idle_timeout,
             reads: Arc::new(Semaphore::new(READS)),

@@ -15,12 +15,14 @@ pub mod proof;
 mod readers;
 mod scrub;
 mod seat;
+pub mod shelf;
 pub mod state;
 mod store;
 mod writer;
 
 pub use proof::{Owner, Proofs};
 pub use readers::{Reader, Spare};
+pub use shelf::Shelf;
 pub use store::{Held, Lead, Place, Spool};
 
 use house::House;

@@ -8,6 +8,7 @@ use super::proof::{Owner, Proofs};
 use super::readers::{Reader, Spare};
 use super::scrub::{scrub, wrong};
 use super::seat::Seat;
+use super::shelf::Shelf;
 use super::state::Loss;
 use crate::body::Body;
 use crate::config;
@@ -63,7 +64,12 @@ impl Spool {
 
     /// Keeps the folder in order for as long as the process runs.
     pub async fn keep(self) {
-        tokio::join!(self.0.disk.clone().keep(), scrub(&self, self.0.scrub_rate));
+        let shelf = async {
+            if let Some(shelf) = self.0.shelf.clone() {
+                shelf.keep().await;
+            }
+        };
+        tokio::join!(self.0.disk.clone().keep(), scrub(&self, self.0.scrub_rate), shelf);
     }
 
     /// Who may read what.
@@ -74,6 +80,11 @@ impl Spool {
     /// How long upstream may be silent within a blob.
     pub fn idle(&self) -> Duration {
         self.0.idle
+    }
+
+    /// Documents for when upstream is down, where these are kept.
+    pub fn shelf(&self) -> Option<&Shelf> {
+        self.0.shelf.as_ref()
     }
 
     /// Is what is read whole to be hashed?

@@ -15,6 +15,8 @@ use crate::pull::{Pull, Serve};
 use crate::rate::RateLayer;
 use crate::rewrite::RewriteLayer;
 use crate::route::{EchoLayer, Pong, Route};
+use crate::spool::Shelf;
+use crate::spool::shelf::KeepLayer;
 use crate::state::{RememberLayer, State};
 use crate::telemetry::RecordLayer;
 use crate::upstream::{Registries, Upstream};
@@ -76,6 +78,17 @@ pub fn pull(
         // Limits are per caller who has been let in.
         .layer(rate)
         .service(serve)
+}
+
+/// What fetches documents: manifests, and configurations of images. Where these are kept, they are there when `upstream`
+/// is down.
+pub fn documents(shelf: Option<&Shelf>, limit: usize, upstream: Upstream) -> Upstream {
+    let Some(shelf) = shelf else { return upstream };
+    let stack = ServiceBuilder::new()
+        // Above retry and all that stands between us and a registry: what it answers has to be its last word.
+        .layer(KeepLayer::new(shelf.clone(), limit))
+        .service(upstream);
+    BoxCloneSyncService::new(stack)
 }
 
 /// What becomes of an image: from memory, or derived, remembered and kept.

@@ -154,6 +154,16 @@ metrics_table! {
         "Whether upstream lets somebody read a blob that another has fetched: `known`, or asked and `granted` or `refused`.";
     BLOBS_QUARANTINED = "wave_blob_cache_quarantined_total", Counter, Count, [],
         "Requests refused because the blob came wrong a moment ago.";
+    STALE = "wave_stale_answers_total", Counter, Count, ["kind"],
+        "Answers from disk because upstream was down or overrun: a `tag` that it has not confirmed, a `document` by digest, or the proof that somebody may read a `blob`.";
+    SHELF_FILES = "wave_shelf_files", Gauge, Count, ["folder"],
+        "Files that are kept for when upstream is down: `documents`, and `notes` of where tags pointed and who may read what.";
+    SHELF_BYTES = "wave_shelf_bytes", Gauge, Bytes, ["folder"],
+        "Bytes of these files.";
+    SHELF_EVICTED = "wave_shelf_evicted_total", Counter, Count, ["folder"],
+        "Such files removed to make room.";
+    SHELF_CORRUPT = "wave_shelf_corrupt_total", Counter, Count, ["folder"],
+        "Such files removed because they were not what had been written.";
     GRANTS = "wave_grants", Gauge, Count, [],
         "Live container tokens.";
     GRANTS_BYTES = "wave_grants_bytes", Gauge, Bytes, [],

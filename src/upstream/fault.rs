@@ -48,7 +48,9 @@ pub async fn judge(fetch: &Fetch, outcome: Result<Response<Body>, Failure>) -> R
 fn plain(fetch: &Fetch, response: Response<Body>) -> Result<Response<Body>, Error> {
     let coded = |value: &http::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if response.headers().get_all(header::CONTENT_ENCODING).iter().any(coded) {
-        return Err(Error::bad_gateway(format!("registry '{}' encoded the content", fetch.registry.host)));
+        return Err(
+            Error::bad_gateway(format!("registry '{}' encoded the content", fetch.registry.host)).answered()
+        );
     }
     Ok(response)
 }
@@ -109,7 +111,11 @@ async fn refused_with(fetch: &Fetch, response: Response<Body>) -> Error {
             let text = say(fetch, &format!("refused ({})", status.as_u16()), message);
             Error::new(code.unwrap_or(Code::ManifestInvalid), Side::Upstream, text).with_status(status)
         }
-        status => Error::bad_gateway(say(fetch, &format!("not served, upstream answered {status}"), message)),
+        status => {
+            let text = say(fetch, &format!("not served, upstream answered {status}"), message);
+            let error = Error::bad_gateway(text);
+            if status >= 500 { error } else { error.answered() }
+        }
     }
 }
 

@@ -64,7 +64,7 @@ impl Policy<Empty<Bytes>, Failure> for Rule {
         let (from, to) = (attempt.previous(), attempt.location());
         let action = self.decide(from, to).map_err(|why| {
             let host = from.host().unwrap_or_default();
-            Failure::Final(Error::bad_gateway(format!("'{host}': {why}")))
+            Failure::Final(Error::bad_gateway(format!("'{host}': {why}")).answered())
         })?;
         Policy::<Empty<Bytes>, Failure>::redirect(&mut self.credentials, attempt)?;
         Ok(action)

@@ -18,6 +18,7 @@ mod security;
 #[path = "../shared/mod.rs"]
 mod shared;
 mod spool;
+mod stale;
 mod support;
 mod syscalls;
 mod tidy;

@@ -6,7 +6,7 @@ use super::super::reader::{Reader, path};
 use super::super::relaxed::Slot;
 use super::super::units::{bytes, bytes_or_zero, count, duration, duration_or_zero, percent, truth};
 
-pub(super) static KEYS: [Key; 9] = [
+pub(super) static KEYS: [Key; 13] = [
     Key::unset("wave.blob-cache.dir", "directory of the blobs that are kept; without it none are"),
     Key::new("wave.blob-cache.max-size", "50GiB", "what they may take there; the longest unread go first"),
     Key::new(
@@ -36,6 +36,21 @@ pub(super) static KEYS: [Key; 9] = [
         "bytes a second that are verified in the background; 0 is none",
     ),
     Key::new("wave.blob-cache.verify-reads", "false", "hash blobs whenever they are read whole from it"),
+    // Who lost access while a registry is down is not known to have lost it for so much longer.
+    Key::new(
+        "wave.blob-cache.stale-ttl",
+        "1d",
+        "how long after a registry's last word its manifests and tags, and the blobs that are there, are served when it \
+         is down; 0s is never",
+    ),
+    Key::new(
+        "wave.blob-cache.documents-size",
+        "1GiB",
+        "what manifests and configurations take there besides",
+    ),
+    // A file each, which takes a block of most disks.
+    Key::new("wave.blob-cache.max-documents", "100000", "how many of these are kept"),
+    Key::new("wave.blob-cache.max-notes", "100000", "notes of where tags point and who may read what"),
 ];
 
 pub(super) fn blob_cache(read: &mut Reader) -> BlobCache {
@@ -53,5 +68,9 @@ pub(super) fn blob_cache(read: &mut Reader) -> BlobCache {
         quarantine: read.value("wave.blob-cache.quarantine", duration_or_zero),
         scrub_rate: read.value("wave.blob-cache.scrub-rate", bytes_or_zero),
         verify_reads: read.value("wave.blob-cache.verify-reads", truth),
+        stale_ttl: read.value("wave.blob-cache.stale-ttl", duration_or_zero),
+        documents_size: read.value("wave.blob-cache.documents-size", bytes),
+        max_documents: read.value("wave.blob-cache.max-documents", count),
+        max_notes: read.value("wave.blob-cache.max-notes", count),
     }
 }

@@ -9,21 +9,23 @@ const EVICTED: usize = 8192;
 
 /// A blob, ordered by when it was last read.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    pub(super) read: SystemTime,
-    pub(super) size: u64,
-    pub(super) path: PathBuf,
+pub(in crate::spool) struct Entry {
+    pub(in crate::spool) read: SystemTime,
+    pub(in crate::spool) size: u64,
+    pub(in crate::spool) path: PathBuf,
 }
 
-/// Bytes of all, and those that were not read for longest.
+/// Number and bytes of all, and those that were not read for longest.
 #[derive(Default)]
-pub(super) struct Oldest {
-    pub(super) bytes: u64,
-    pub(super) heap: BinaryHeap<Entry>,
+pub(in crate::spool) struct Oldest {
+    pub(in crate::spool) files: u64,
+    pub(in crate::spool) bytes: u64,
+    pub(in crate::spool) heap: BinaryHeap<Entry>,
 }
 
 impl Oldest {
-    pub(super) fn add(&mut self, entry: Entry) {
+    pub(in crate::spool) fn add(&mut self, entry: Entry) {
+        self.files += 1;
         self.bytes += entry.size;
         if self.heap.len() < EVICTED {
             self.heap.push(entry);

@@ -1,6 +1,7 @@
 use super::*;
 use crate::scratch::Scratch;
 use std::io::Read as _;
+use std::time::SystemTime;
 
 /// Puts a blob of `size` bytes that was last read `age` seconds ago.
 fn put(disk: &Disk, size: usize, age: u64) -> Digest {

@@ -13,7 +13,7 @@ fn owner(repository: &str) -> Owner {
 
 #[tokio::test]
 async fn upstream_is_asked_once_for_each_blob_repository_and_access() {
-    let (proofs, asked) = (Proofs::new(10, Duration::from_secs(60)), AtomicU32::new(0));
+    let (proofs, asked) = (Proofs::new(10, Duration::from_secs(60), None), AtomicU32::new(0));
     let ask = || async {
         asked.fetch_add(1, Ordering::Relaxed);
         Ok(Some(7))
@@ -37,7 +37,7 @@ async fn upstream_is_asked_once_for_each_blob_repository_and_access() {
 
 #[tokio::test]
 async fn a_refusal_is_not_kept_and_a_proof_not_for_ever() {
-    let proofs = Proofs::new(10, Duration::from_millis(20));
+    let proofs = Proofs::new(10, Duration::from_millis(20), None);
     let (owner, digest) = (owner("a/b"), Digest::sha256("1"));
     let refused = || async { Err(Error::client(Code::BlobUnknown, "no")) };
     assert_eq!(proofs.prove(&owner, &digest, refused()).await.unwrap_err().code(), Code::BlobUnknown);

@@ -3,7 +3,7 @@
 mod crowd;
 mod disk;
 mod kernel;
-mod processes;
+pub mod processes;
 mod random;
 mod reader;
 mod resuming;
@@ -56,7 +56,7 @@ fn url(proxy: &Proxy, digest: &Digest) -> String {
 const LONG: Duration = Duration::from_secs(3600);
 
 /// Waits until `is` holds.
-async fn until(what: &str, mut is: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is() {
         assert!(started.elapsed() < Duration::from_secs(20), "{what} does not come about");
@@ -65,7 +65,7 @@ async fn until(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 /// The value of a series of the one recorder of this process, so a lower bound while other tests run.
-async fn metric(proxy: &Proxy, series: &str) -> f64 {
+pub async fn metric(proxy: &Proxy, series: &str) -> f64 {
     let text = get(&proxy.admin("/metrics")).await;
     let text = String::from_utf8(text.body.to_vec()).unwrap();
     let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());

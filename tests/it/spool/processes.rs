@@ -5,6 +5,7 @@ use super::{filling, kept};
 use crate::support::{Plan, Upstream};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,11 +21,15 @@ pub struct Wave {
 impl Wave {
     /// Starts in `folder` and waits until it is ready.
     pub fn start(folder: &Path, upstream: &Upstream) -> Wave {
+        Wave::with(folder, upstream.address, "")
+    }
+
+    /// The same before whatever listens at `address`, with more lines of the configuration.
+    pub fn with(folder: &Path, address: SocketAddr, more: &str) -> Wave {
         let config = format!(
             "wave.server.bind: 127.0.0.1:0\nwave.admin.bind: 127.0.0.1:0\nwave.log: {{ level: warn }}\n\
              wave.blob-cache.dir: cache\n\
-             wave.registries: {{ default: up.test, up.test: {{ url: \"http://{}\" }} }}\n",
-            upstream.address
+             wave.registries: {{ default: up.test, up.test: {{ url: \"http://{address}\" }} }}\n{more}"
         );
         std::fs::write(folder.join("config.yml"), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_wave"));
@@ -37,10 +42,14 @@ impl Wave {
     }
 
     pub fn url(&self, digest: &Digest) -> String {
-        format!("http://{}/v2/library/app/blobs/{digest}", self.plain)
+        self.at(&format!("/v2/library/app/blobs/{digest}"))
     }
 
-    fn kill(&mut self) {
+    pub fn at(&self, path: &str) -> String {
+        format!("http://{}{path}", self.plain)
+    }
+
+    pub fn kill(&mut self) {
         kill_process(Pid::from_child(&self.child), Signal::KILL).expect("it runs");
         self.child.wait().expect("it ends");
     }

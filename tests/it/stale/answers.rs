@@ -1,0 +1,194 @@
+//! What is answered while a registry is down, and what it says itself. Cases by the numbers of the fault plan.
+
+use super::{Registry, WARNING, ask, files, is_stale, noted, outages};
+use crate::spool::{metric, until};
+use crate::support::{Image, Plan, respond};
+use http::Method;
+
+#[tokio::test]
+async fn case_19_21_22_what_was_pulled_before_is_served_while_upstream_is_down() {
+    let registry = Registry::start().await;
+    let image = Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    let proxy = registry.proxy().await;
+    let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    assert!(fresh.status == 200 && !fresh.headers.contains_key("warning"));
+    noted(proxy.folder(), 3).await;
+    for (what, plan, ..) in outages() {
+        registry.all(plan);
+        let stale = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        is_stale(&fresh, &stale);
+        assert_eq!(stale.body, fresh.body, "{what}");
+        let head = ask(&proxy, Method::HEAD, "manifests/v1", &[]).await;
+        is_stale(&fresh, &head);
+        assert!(head.body.is_empty());
+        let etag = fresh.header("etag");
+        for method in [Method::GET, Method::HEAD] {
+            let same = ask(&proxy, method, "manifests/v1", &[("if-none-match", etag)]).await;
+            assert_eq!((same.status.as_u16(), same.header("warning")), (304, WARNING), "{what}");
+        }
+        // What is by digest is never stale.
+        let path = format!("manifests/{}", image.manifest);
+        for method in [Method::GET, Method::HEAD] {
+            let kept = ask(&proxy, method.clone(), &path, &[]).await;
+            assert_eq!(kept.status, 200, "{what}");
+            assert_eq!(kept.header("content-type"), fresh.header("content-type"));
+            assert!(!kept.headers.contains_key("warning") && !kept.headers.contains_key("age"));
+            assert!(method == Method::HEAD || kept.body == fresh.body);
+        }
+    }
+    assert!(metric(&proxy, "wave_stale_answers_total{kind=\"tag\"}").await >= 40.0);
+    assert!(metric(&proxy, "wave_stale_answers_total{kind=\"document\"}").await >= 20.0);
+    registry.up();
+    let again = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    assert!(again.body == fresh.body && !again.headers.contains_key("warning"));
+    // It has moved, and is found where it was last.
+    Image::push(&registry.upstream, Some("v1"), "amd64", b"another");
+    let moved = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    noted(proxy.folder(), 4).await;
+    registry.all(Plan::reset());
+    let stale = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    is_stale(&moved, &stale);
+    assert!(stale.body == moved.body && stale.body != fresh.body);
+}
+
+#[tokio::test]
+async fn a_manifest_that_breaks_off_is_no_answer() {
+    let registry = Registry::start().await;
+    Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    let proxy = registry.proxy().await;
+    let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    noted(proxy.folder(), 3).await;
+    for plan in [Plan::normal().reset_after(10), Plan::normal().close_after(10)] {
+        registry.all(plan);
+        let stale = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        is_stale(&fresh, &stale);
+        assert_eq!(stale.body, fresh.body);
+    }
+}
+
+#[tokio::test]
+async fn of_what_nothing_is_known_the_failure_is_handed_on_and_never_a_404() {
+    let registry = Registry::start().await;
+    let image = Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    Image::push(&registry.upstream, Some("v2"), "arm64", b"y");
+    let proxy = registry.proxy().await;
+    assert_eq!(ask(&proxy, Method::GET, "manifests/v2", &[]).await.status, 200);
+    noted(proxy.folder(), 3).await;
+    for (what, plan, status, code) in outages() {
+        registry.all(plan);
+        for path in ["manifests/v1".to_string(), format!("manifests/{}", image.manifest)] {
+            ask(&proxy, Method::GET, &path, &[]).await.is_error(status, code);
+            let head = ask(&proxy, Method::HEAD, &path, &[]).await;
+            assert_eq!(head.status, status, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_404_is_handed_on_and_forgets_the_tag() {
+    let registry = Registry::start().await;
+    Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    Image::push(&registry.upstream, Some("v2"), "arm64", b"y");
+    let proxy = registry.proxy().await;
+    for method in [Method::GET, Method::HEAD] {
+        for tag in ["v1", "v2"] {
+            registry.up();
+            let fresh = ask(&proxy, Method::GET, &format!("manifests/{tag}"), &[]).await;
+            assert_eq!(fresh.status, 200);
+        }
+        noted(proxy.folder(), 5).await;
+        registry.all(Plan::status(404));
+        assert_eq!(ask(&proxy, method, "manifests/v1", &[]).await.status, 404);
+        registry.all(Plan::reset());
+        ask(&proxy, Method::GET, "manifests/v1", &[]).await.is_error(502, "UNAVAILABLE");
+        let other = ask(&proxy, Method::GET, "manifests/v2", &[]).await;
+        assert_eq!((other.status.as_u16(), other.header("warning")), (200, WARNING));
+    }
+}
+
+#[tokio::test]
+async fn a_denial_is_handed_on_and_forgets_the_repository() {
+    let registry = Registry::start().await;
+    Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    let image = Image::push(&registry.upstream, Some("v2"), "arm64", b"y");
+    let proxy = registry.proxy().await;
+    for status in [401, 403] {
+        registry.up();
+        for tag in ["v1", "v2"] {
+            let fresh = ask(&proxy, Method::GET, &format!("manifests/{tag}"), &[]).await;
+            assert_eq!(fresh.status, 200);
+        }
+        noted(proxy.folder(), 5).await;
+        registry.all(Plan::status(status));
+        ask(&proxy, Method::GET, "manifests/v1", &[]).await.is_error(403, "DENIED");
+        noted(proxy.folder(), 0).await;
+        registry.all(Plan::reset());
+        for path in ["manifests/v1".to_string(), format!("manifests/{}", image.manifest)] {
+            ask(&proxy, Method::GET, &path, &[]).await.is_error(502, "UNAVAILABLE");
+        }
+    }
+}
+
+#[tokio::test]
+async fn case_31_nonsense_is_no_outage_and_replaces_nothing() {
+    let registry = Registry::start().await;
+    Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    let proxy = registry.proxy().await;
+    let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    noted(proxy.folder(), 3).await;
+    let portal = respond(200, &[("content-type", "text/html")], "<html>log in</html>");
+    for plan in [portal.into(), Plan::normal().wrong_bytes(), Plan::normal().gzipped(), Plan::status(418)] {
+        registry.all(plan);
+        let answer = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        assert!(answer.status.is_client_error() || answer.status.is_server_error(), "{}", answer.status);
+        registry.all(Plan::reset());
+        let stale = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        is_stale(&fresh, &stale);
+        assert_eq!(stale.body, fresh.body);
+    }
+}
+
+#[tokio::test]
+async fn a_tag_is_answered_with_a_type_that_is_accepted() {
+    let registry = Registry::start().await;
+    Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+    let proxy = registry.proxy().await;
+    let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    noted(proxy.folder(), 3).await;
+    registry.all(Plan::reset());
+    let docker = "application/vnd.docker.distribution.manifest.v2+json";
+    let ask = async |accept: &str| ask(&proxy, Method::GET, "manifests/v1", &[("accept", accept)]).await;
+    ask(docker).await.is_error(502, "UNAVAILABLE");
+    for accept in [format!("{docker}, {};q=0.5", fresh.header("content-type")), format!("{docker}, */*")] {
+        is_stale(&fresh, &ask(&accept).await);
+    }
+}
+
+#[tokio::test]
+async fn what_rots_is_removed_and_counts_as_absent() {
+    for folder in ["documents", "notes"] {
+        let registry = Registry::start().await;
+        Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+        let proxy = registry.proxy().await;
+        let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        noted(proxy.folder(), 3).await;
+        for path in files(proxy.folder(), folder) {
+            let mut content = std::fs::read(&path).unwrap();
+            let last = content.len() - 2;
+            content[last] ^= 1;
+            std::fs::write(&path, content).unwrap();
+        }
+        registry.all(Plan::reset());
+        let path = format!("manifests/{}", fresh.header("docker-content-digest"));
+        ask(&proxy, Method::GET, &path, &[]).await.is_error(502, "UNAVAILABLE");
+        ask(&proxy, Method::GET, "manifests/v1", &[]).await.is_error(502, "UNAVAILABLE");
+        assert!(metric(&proxy, &format!("wave_shelf_corrupt_total{{folder=\"{folder}\"}}")).await >= 1.0);
+        // It is learned again.
+        registry.up();
+        let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        noted(proxy.folder(), 3).await;
+        until("the document", || files(proxy.folder(), "documents").len() == 1).await;
+        registry.all(Plan::reset());
+        is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
+    }
+}
