@@ -10,8 +10,8 @@
 //! The last two check less: they take names twice, look for no name that only resembles a known one, and edit an index
 //! at a place they are told, where ours looks for the entries to change.
 //!
-//! At the end the goals are judged, by rounds of their own: see `goals`. Absolute times are of no use on a shared machine;
-//! for instruction counts see `counts.sh` beside this file, which calls `--count GROUP FUNCTION TIMES`.
+//! At the end the goals are judged, by rounds of their own: see `goals`. Absolute times are of no use on a shared
+//! machine; for instruction counts see `counts.sh` beside this file, which calls `--count GROUP FUNCTION TIMES`.
 
 mod documents;
 mod goals;
