@@ -19,7 +19,8 @@ fi
 
 target=$(mkdir -p "${CARGO_TARGET_DIR:-target}" && cd "${CARGO_TARGET_DIR:-target}" && pwd)
 export CARGO_TARGET_DIR="$target/fuzz"
-# What is fuzzed has no unsafe code: a sanitizer would find nothing, and slow everything down.
+# No code of this project that is fuzzed is unsafe: a sanitizer would watch over dependencies alone (simdutf8, sha2), and
+# slow everything down.
 cargo +nightly fuzz build --sanitizer none
 
 run() {
@@ -34,6 +35,9 @@ run() {
     return 1
   fi
 }
+
+# Shells start background jobs with SIGINT ignored: what ^C is meant to end, this whole process group, ends by SIGTERM.
+trap 'trap "" TERM; kill -TERM 0; wait; exit 130' INT
 
 failed=0
 all=$(basename -s .rs fuzz/fuzz_targets/*.rs)

@@ -42,7 +42,10 @@ pub(crate) fn index_of(entries: usize) -> Vec<u8> {
 pub(crate) fn config_of(steps: usize) -> Vec<u8> {
     let step = |n: usize| {
         json!({"created": "2024-01-01T00:00:00Z", "empty_layer": n % 2 == 1,
-        "created_by": format!("/bin/sh -c apt-get install -y \"package-{n}\" && rm -rf /var/lib/apt # {}", "x".repeat(32))})
+        "created_by": format!(
+            "/bin/sh -c apt-get install -y \"package-{n}\" && rm -rf /var/lib/apt # {}",
+            "x".repeat(32)
+        )})
     };
     let ids: Vec<Digest> = (0..steps).step_by(2).map(|n| Digest::sha256(n.to_le_bytes())).collect();
     json!({

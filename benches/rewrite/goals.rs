@@ -1,5 +1,6 @@
 //! The goals for rewriting, judged by rounds in which every function takes its turn: what else the machine does then is
-//! the same for all of them.
+//! the same for all of them. The order changes from round to round, so that each follows each other one equally often:
+//! a function finds the caches as the one before it left them.
 
 use crate::groups::Group;
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ const VALUE: f64 = 6.0;
 /// And as a visitor over borrowed slices.
 const VISITOR: f64 = 1.1;
 
+/// What takes turns.
+const TURNS: [&str; 5] = ["floor", "hash", "splice", "visitor", "value"];
 /// How often each function takes its turn; the median of the rounds counts.
 const ROUNDS: usize = 201;
 /// How long a turn of the floor takes: short enough that few turns are interrupted.
@@ -39,9 +42,12 @@ fn row(Group { name, functions, .. }: &Group) -> String {
     };
     let times = (TURN.as_secs_f64() / turn("floor", 100)).ceil() as u32;
     let (mut floors, mut values, mut visitors) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let [floor, hash, splice, visitor, value] =
-            ["floor", "hash", "splice", "visitor", "value"].map(|what| turn(what, times));
+    for round in 0..ROUNDS {
+        let mut taken = [0.0; TURNS.len()];
+        for place in order(round) {
+            taken[place] = turn(TURNS[place], times);
+        }
+        let [floor, hash, splice, visitor, value] = taken;
         let bare = splice - hash;
         floors.push(splice / floor);
         values.push(value / bare);
@@ -55,6 +61,13 @@ fn row(Group { name, functions, .. }: &Group) -> String {
         mark(value >= VALUE),
         mark(visitor >= VISITOR),
     )
+}
+
+/// The order of a round: every place once, as their number is prime, from each first one and by each stride in turn.
+fn order(round: usize) -> [usize; TURNS.len()] {
+    const COUNT: usize = TURNS.len();
+    let (first, stride) = (round % COUNT, 1 + round / COUNT % (COUNT - 1));
+    std::array::from_fn(|turn| (first + turn * stride) % COUNT)
 }
 
 /// Seconds that one of so many calls takes, behind one that warms up.

@@ -2,6 +2,7 @@
 
 use super::fields::{Doc, Member, Value, is_space};
 use super::text;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// The edits of one document, in any order; none may overlap another. [`Edits::splice`] carries them out.
@@ -16,6 +17,25 @@ pub struct Edits<'a> {
     pub(super) limit: usize,
     pub(super) edits: Vec<Edit>,
     pub(super) texts: Vec<u8>,
+}
+
+/// Most edits and bytes of texts whose memory a thread keeps for its next document.
+const KEPT: (usize, usize) = (1 << 8, 1 << 12);
+
+thread_local! {
+    static SPARE: Cell<(Vec<Edit>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+impl Drop for Edits<'_> {
+    fn drop(&mut self) {
+        let (mut edits, mut texts) = (std::mem::take(&mut self.edits), std::mem::take(&mut self.texts));
+        if edits.capacity() <= KEPT.0 && texts.capacity() <= KEPT.1 {
+            edits.clear();
+            texts.clear();
+            // Another thread-local value that holds edits may be dropped after the spare ones.
+            let _ = SPARE.try_with(|spare| spare.set((edits, texts)));
+        }
+    }
 }
 
 /// The bytes of `span`, of the document, become those of `text`, of the texts.
@@ -38,7 +58,10 @@ pub struct Tail<'t> {
 impl<'a> Edits<'a> {
     /// None yet. The result has at most `limit` bytes.
     pub fn new(doc: &'a Doc<'a>, limit: usize) -> Edits<'a> {
-        Edits { doc, limit, edits: Vec::with_capacity(8), texts: Vec::with_capacity(512) }
+        let (mut edits, mut texts) = SPARE.take();
+        edits.reserve(8);
+        texts.reserve(512);
+        Edits { doc, limit, edits, texts }
     }
 
     /// No edit yet?
@@ -107,6 +130,7 @@ impl Tail<'_> {
     }
 
     /// Where the next item is to be written.
+    #[inline]
     pub fn item(&mut self) -> &mut Vec<u8> {
         if !std::mem::take(&mut self.is_empty) {
             self.texts.push(b',');
@@ -115,6 +139,7 @@ impl Tail<'_> {
     }
 
     /// Where the value of the next member is to be written. Its name needs no escapes.
+    #[inline]
     pub fn member(&mut self, name: &str) -> &mut Vec<u8> {
         let texts = self.item();
         texts.reserve(name.len() + 3);

@@ -161,48 +161,65 @@ impl<'a> Value<'a> {
     /// The items of the array called `name`.
     pub fn items(self, name: &'static str) -> Result<Items<'a>, Refusal> {
         let (nodes, visited) = match &self.doc.finder {
-            Finder::Visit => (0..0, visit::array(self, name)?),
+            Finder::Visit => (0..0, self.visited(name)?),
             Finder::Scan(_) if !self.text.starts_with('[') => return Err(Refusal::Form(name)),
             Finder::Scan(nodes) => (self.node + 1..nodes[self.node as usize].next, Vec::new()),
         };
         Ok(Items { doc: self.doc, nodes, visited: visited.into_iter() })
     }
 
+    #[cold]
+    fn visited(self, name: &'static str) -> Result<Vec<Value<'a>>, Refusal> {
+        visit::array(self, name)
+    }
+
     /// The string it stands for; it is called `name`.
+    #[inline]
     pub fn string(self, name: &'static str) -> Result<Cow<'a, str>, Refusal> {
         let is_plain = match &self.doc.finder {
             Finder::Scan(nodes) => !nodes[self.node as usize].escaped,
             Finder::Visit => !self.text.contains('\\'),
         };
-        match self.text.as_bytes() {
-            [b'"', .., b'"'] if is_plain => Ok(Cow::Borrowed(&self.text[1..self.text.len() - 1])),
-            _ => serde_json::from_str(self.text).map(Cow::Owned).map_err(|_| Refusal::Form(name)),
+        match self.text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(text) if is_plain => Ok(Cow::Borrowed(text)),
+            _ => self.decoded(name),
         }
+    }
+
+    /// The same, of what is spelt with escapes, or is no string.
+    #[cold]
+    fn decoded(self, name: &'static str) -> Result<Cow<'a, str>, Refusal> {
+        serde_json::from_str(self.text).map(Cow::Owned).map_err(|_| Refusal::Form(name))
     }
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
     fn fill(&mut self, wanted: &Wanted<N>) -> Result<(), Refusal> {
         let Value { doc, text, node } = self.whole;
-        let Finder::Scan(nodes) = &doc.finder else { return visit::object(self, wanted) };
+        let Finder::Scan(nodes) = &doc.finder else { return self.visit(wanted) };
         if !text.starts_with('{') {
             return Err(Refusal::Object);
         }
         let end = nodes[node as usize].next;
+        let nodes = &nodes[..end as usize];
         let mut at = node + 1;
-        while at < end {
+        while let Some(Node { name, odd, value, next, .. }) = nodes.get(at as usize) {
             steps::count(1);
-            let Node { name, odd, value, next, .. } = nodes[at as usize];
             let index = match odd {
-                true => wanted.find(doc.part(name))?,
-                false => wanted.find_plain(doc.text, name)?,
+                true => wanted.find(doc.part(*name))?,
+                false => wanted.find_plain(doc.text, *name)?,
             };
             if let Some(index) = index {
-                self.set(index, Place { name, value, node: at }, wanted)?;
+                self.set(index, Place { name: *name, value: *value, node: at }, wanted)?;
             }
-            at = next;
+            at = *next;
         }
         Ok(())
+    }
+
+    #[cold]
+    fn visit(&mut self, wanted: &Wanted<N>) -> Result<(), Refusal> {
+        visit::object(self, wanted)
     }
 
     /// The value of a wanted name; `null` counts as missing, as it does to clients.
@@ -224,6 +241,7 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 
     /// Notes a member, unless there is one of that name.
+    #[inline(always)]
     pub(super) fn set(&mut self, index: usize, place: Place, wanted: &Wanted<N>) -> Result<(), Refusal> {
         let before = std::mem::replace(&mut self.places[index], place);
         if before.value.1 > 0 { Err(Refusal::Twice(wanted.names[index])) } else { Ok(()) }

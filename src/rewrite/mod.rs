@@ -1,7 +1,8 @@
 //! Rewriting: what one image becomes under one recipe.
 //!
 //! Documents are patched without a model: `scan` checks them in one pass and notes where values lie, [`fields`] finds
-//! members, `edit` and `splice` replace them, and [`manifest`], [`index`] and [`config`] say which. All of these are pure; [`derive`](mod@derive) alone fetches.
+//! members, `edit` and `splice` replace them, and [`manifest`], [`index`] and [`config`] say which. All of these are
+//! pure; [`derive`](mod@derive) alone fetches.
 //! The rules, each a property in [`fuzzing`](crate::fuzzing):
 //!
 //! - R1 Bytes outside the edited spans are identical.
@@ -45,7 +46,8 @@ pub use refusal::Refusal;
 pub use splice::Spliced;
 pub(crate) use steps::of as steps_of;
 
-/// Largest document by default, in bytes: what registries accept for a manifest (distribution-spec, "Pushing manifests").
+/// Largest document by default, in bytes: what registries accept for a manifest (distribution-spec, "Pushing
+/// manifests").
 pub const DOCUMENT_LIMIT: usize = 4 << 20;
 /// Deepest nesting of arrays and objects.
 pub const DEPTH_LIMIT: usize = 64;

@@ -5,22 +5,27 @@
 //! below take a place and return the place behind what they pass, or nothing where the grammar is broken; the place
 //! travels in a register.
 
+mod strings;
+mod window;
+
 use super::DEPTH_LIMIT;
 use super::refusal::Refusal;
 use super::steps;
 use std::cell::Cell;
 use std::ops::Deref;
+use strings::Strings;
+use window::{WINDOW, space};
 
 /// Where one value lies; offsets are bytes of the document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     /// The name in front of a member's value, without its quotes; empty for other values.
     pub name: (u32, u32),
-    /// May the name be spelt with an escape, or with a character outside of ASCII?
+    /// Is the name spelt with an escape, or with a character outside of ASCII?
     pub odd: bool,
     /// The value as written.
     pub value: (u32, u32),
-    /// May it be a string with an escape? A character outside of ASCII counts as one.
+    /// Is it a string with an escape? A character outside of ASCII counts as one.
     pub escaped: bool,
     /// The node behind this value and all values in it.
     pub next: u32,
@@ -71,20 +76,30 @@ pub(super) fn scan(text: &str) -> Result<Nodes, Refusal> {
     nodes.0.clear();
     // A guess: descriptors and history entries have a value for every thirty to sixty bytes.
     nodes.0.reserve(text.len() / 32 + 8);
-    note(text.as_bytes(), &mut nodes.0)?;
+    if text.len() < WINDOW {
+        // White space behind a document makes no difference.
+        let mut bytes = [b' '; WINDOW];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        note(&bytes, &mut nodes.0)?;
+    } else {
+        note(text.as_bytes(), &mut nodes.0)?;
+    }
     Ok(nodes)
 }
 
+/// Notes every value of a document that is no shorter than a window.
 fn note(bytes: &[u8], nodes: &mut Vec<Node>) -> Result<(), Refusal> {
     // The nodes of the containers that the pass is in, outermost first, and which of them are objects: a bit each, the
     // innermost lowest.
     let mut open = [0; DEPTH_LIMIT];
     let (mut depth, mut objects) = (0, 0_u64);
+    let mut strings = Strings::new(bytes);
     let mut at = 0;
     loop {
         // Members begin with their names; outside of all containers is no object.
         let name;
-        (name, at) = if objects & 1 == 1 { self::name(bytes, at).ok_or(SYNTAX)? } else { (NO_NAME, at) };
+        (name, at) =
+            if objects & 1 == 1 { self::name(bytes, at, &mut strings).ok_or(SYNTAX)? } else { (NO_NAME, at) };
         let (first, start) = next(bytes, at).ok_or(SYNTAX)?;
         let place = nodes.len() as u32;
         let node = |end, escaped| Node {
@@ -94,7 +109,11 @@ fn note(bytes: &[u8], nodes: &mut Vec<Node>) -> Result<(), Refusal> {
             escaped,
             next: place + 1,
         };
-        if first == b'{' || first == b'[' {
+        if first == b'"' {
+            let (end, escaped) = strings.end(start + 1).ok_or(SYNTAX)?;
+            nodes.push(node(end, escaped));
+            at = end;
+        } else if first == b'{' || first == b'[' {
             // Both ends are noted when they are seen.
             nodes.push(node(0, false));
             *open.get_mut(depth).ok_or(Refusal::Depth)? = place;
@@ -107,9 +126,8 @@ fn note(bytes: &[u8], nodes: &mut Vec<Node>) -> Result<(), Refusal> {
                 continue;
             }
         } else {
-            let escaped;
-            (at, escaped) = scalar(bytes, start, first).ok_or(SYNTAX)?;
-            nodes.push(node(at, escaped));
+            at = scalar(bytes, start, first).ok_or(SYNTAX)?;
+            nodes.push(node(at, false));
         }
         // Behind a value, or at the end of an empty container: ends of containers and a comma, or the end of all.
         while depth > 0 {
@@ -137,33 +155,31 @@ const SYNTAX: Refusal = Refusal::Syntax;
 
 /// A member's name and colon.
 #[inline(always)]
-fn name(bytes: &[u8], at: usize) -> Option<(Name, usize)> {
+fn name(bytes: &[u8], at: usize, strings: &mut Strings<'_>) -> Option<(Name, usize)> {
     let (quote, at) = next(bytes, at)?;
     if quote != b'"' {
         return None;
     }
-    let (end, odd) = string(bytes, at + 1)?;
+    let (end, odd) = strings.end(at + 1)?;
     let (colon, place) = next(bytes, end)?;
     let name = Name { span: (at as u32 + 1, end as u32 - 1), odd };
     if colon == b':' { Some((name, place + 1)) } else { None }
 }
 
-/// A value that is no container, whose first byte is `first`. Also: may it be a string with an escape? Blocks are passed
-/// over first: values are longer than names.
+/// A number, or one of the three words, whose first byte is `first`.
 #[inline(always)]
-fn scalar(bytes: &[u8], at: usize, first: u8) -> Option<(usize, bool)> {
-    let end = match first {
-        b'"' => return string(bytes, plain(bytes, at + 1)),
+fn scalar(bytes: &[u8], at: usize, first: u8) -> Option<usize> {
+    match first {
         b'-' => number(bytes, at + 1),
         b't' => word(bytes, at, b"true"),
         b'f' => word(bytes, at, b"false"),
         b'n' => word(bytes, at, b"null"),
         _ => number(bytes, at),
-    };
-    Some((end?, false))
+    }
 }
 
 /// A number behind its sign.
+#[inline(always)]
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = match *bytes.get(at)? {
         b'0' => at + 1,
@@ -183,11 +199,24 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
     Some(at)
 }
 
+#[cold]
 fn some_digits(bytes: &[u8], at: usize) -> Option<usize> {
     Some(digits(bytes, at)).filter(|end| *end > at)
 }
 
+#[inline(always)]
 fn digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        steps::count(1);
+        // Zero to nine, if it is a digit; with this added, what is more has its high bit set.
+        let values = u64::from_le_bytes(*word) ^ (ONES * b'0' as u64);
+        let others = (((values & !HIGH) + ONES * (0x7f - 9)) | values) & HIGH;
+        let count = others.trailing_zeros() as usize / 8;
+        at += count;
+        if count < 8 {
+            return at;
+        }
+    }
     while let Some(b'0'..=b'9') = bytes.get(at) {
         steps::count(1);
         at += 1;
@@ -202,136 +231,19 @@ fn word(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
 const ONES: u64 = u64::from_ne_bytes([1; 8]);
 const HIGH: u64 = ONES << 7;
 
-/// The rest of a string, with the closing quote. Also: may that part hold an escape, or a character outside of ASCII?
-#[inline(always)]
-fn string(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
-    let mut seen = 0;
-    // Eight bytes at a time up to the first that is a quote, a backslash or a control character.
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        steps::count(1);
-        let word = u64::from_le_bytes(*word);
-        seen |= word;
-        let marks = marks(word);
-        if marks == 0 {
-            at += 8;
-            continue;
-        }
-        let bits = marks.trailing_zeros() & !7;
-        at += bits as usize / 8;
-        match (word >> bits) as u8 {
-            b'"' => return Some((at + 1, seen & HIGH != 0)),
-            b'\\' => {
-                at = plain(bytes, escape(bytes, at + 1)?);
-                seen |= HIGH;
-            }
-            _ => return None,
-        }
-    }
-    last(bytes, at).map(|end| (end, true))
-}
-
-/// The place behind all blocks of sixteen bytes that hold no quote, backslash or control character. Written so that
-/// compilers make vector instructions of it.
-#[inline(always)]
-fn plain(bytes: &[u8], mut at: usize) -> usize {
-    let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks::<16>();
-    for block in blocks {
-        steps::count(1);
-        let mut is_marked = false;
-        for byte in block {
-            // Zero if one of the three is; a control character has none of the upper three bits.
-            is_marked |= (byte ^ b'"').min(byte ^ b'\\').min(byte & 0xe0) == 0;
-        }
-        if is_marked {
-            break;
-        }
-        at += 16;
-    }
-    at
-}
-
-/// The high bits of bytes that are a quote, a backslash or a control character: the lowest one is exact, those above it
-/// may be marked in error, by the borrow.
-#[inline(always)]
-fn marks(word: u64) -> u64 {
-    let (quote, escape) = (word ^ (ONES * b'"' as u64), word ^ (ONES * b'\\' as u64));
-    // A byte goes below zero if it is what is looked for; the high bit of one that is not ASCII is masked.
-    let below = quote.wrapping_sub(ONES) | escape.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20);
-    below & !word & HIGH
-}
-
-/// The rest of a string byte by byte, in the last eight bytes of the document.
-#[cold]
-fn last(bytes: &[u8], mut at: usize) -> Option<usize> {
-    loop {
-        steps::count(1);
-        match *bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at = escape(bytes, at + 1)?,
-            ..0x20 => return None,
-            _ => at += 1,
-        }
-    }
-}
-
-/// What follows a backslash. A surrogate counts in a pair only (RFC 8259, 7 and 8.2).
-fn escape(bytes: &[u8], at: usize) -> Option<usize> {
-    match *bytes.get(at)? {
-        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 1),
-        b'u' => match unit(bytes, at + 1)? {
-            0xd800..0xdc00 => {
-                let at = word(bytes, at + 5, b"\\u")?;
-                if (0xdc00..0xe000).contains(&unit(bytes, at)?) { Some(at + 4) } else { None }
-            }
-            0xdc00..0xe000 => None,
-            _ => Some(at + 5),
-        },
-        _ => None,
-    }
-}
-
-/// Four hexadecimal digits.
-fn unit(bytes: &[u8], at: usize) -> Option<u32> {
-    let digits = bytes.get(at..at + 4)?;
-    digits.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
-}
-
 /// The first byte that is no white space, and its place.
 #[inline(always)]
 fn next(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     steps::count(1);
-    let is_blank = match bytes.get(at) {
-        Some(byte @ b'!'..) => return Some((*byte, at)),
-        Some(byte) => *byte == b' ',
-        None => return None,
-    };
-    // One blank is what most tools put behind a colon.
-    match bytes.get(at + 1) {
-        Some(byte @ b'!'..) if is_blank => Some((*byte, at + 1)),
+    match bytes.get(at) {
+        Some(byte @ b'!'..) => Some((*byte, at)),
+        // One blank is what most tools put behind a colon.
+        Some(b' ') if let Some(byte @ b'!'..) = bytes.get(at + 1) => Some((*byte, at + 1)),
         _ => {
             let at = space(bytes, at);
             Some((*bytes.get(at)?, at))
         }
     }
-}
-
-/// The place behind white space (RFC 8259, 2).
-fn space(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\t' | b'\r') = bytes.get(at) {
-        steps::count(1);
-        at += 1;
-        // Indented documents have long runs of blanks.
-        while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-            steps::count(1);
-            let other = u64::from_le_bytes(*word) ^ (ONES * b' ' as u64);
-            let blanks = other.trailing_zeros() as usize / 8;
-            at += blanks;
-            if blanks < 8 {
-                break;
-            }
-        }
-    }
-    at
 }
 
 #[cfg(test)]

@@ -40,10 +40,10 @@ impl Edits<'_> {
         }
         let mut output = Vec::with_capacity(size);
         let mut done = 0;
-        for Edit { span, text } in self.edits {
+        for Edit { span, text } in &self.edits {
             assert!(done <= span.start, "edits do not overlap");
             output.extend_from_slice(&input[done..span.start]);
-            output.extend_from_slice(&self.texts[text]);
+            output.extend_from_slice(&self.texts[text.clone()]);
             done = span.end;
         }
         output.extend_from_slice(&input[done..]);

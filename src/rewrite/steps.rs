@@ -1,8 +1,8 @@
 //! Work, counted where debug assertions are on: no document within the limits takes more than linear time, and that is
 //! checked by steps, not by a clock. Elsewhere the counter is compiled to nothing.
 //!
-//! A step is a byte, a word or a block that the validating pass looks at, a member or an item that is stepped over, a word that
-//! is written.
+//! A step is a byte, a word or a block that the validating pass looks at, a member or an item that is stepped over, a
+//! word that is written.
 
 use std::cell::Cell;
 

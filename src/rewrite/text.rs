@@ -9,6 +9,7 @@ pub(super) fn string(texts: &mut Vec<u8>, string: &str) {
 }
 
 /// A string that needs no escapes, of several parts.
+#[inline]
 pub(super) fn plain(texts: &mut Vec<u8>, parts: &[&str]) {
     texts.push(b'"');
     parts.iter().for_each(|part| texts.extend_from_slice(part.as_bytes()));
@@ -16,6 +17,7 @@ pub(super) fn plain(texts: &mut Vec<u8>, parts: &[&str]) {
 }
 
 /// A digest.
+#[inline]
 pub(super) fn digest(texts: &mut Vec<u8>, digest: &Digest) {
     texts.push(b'"');
     digest.write(texts);
@@ -33,6 +35,7 @@ pub(super) fn strings(texts: &mut Vec<u8>, strings: &[impl AsRef<str>]) {
 }
 
 /// An array of what `write` writes.
+#[inline]
 pub(super) fn array(texts: &mut Vec<u8>, write: impl FnOnce(&mut Tail<'_>)) {
     texts.push(b'[');
     write(&mut Tail::new(texts));
@@ -40,6 +43,7 @@ pub(super) fn array(texts: &mut Vec<u8>, write: impl FnOnce(&mut Tail<'_>)) {
 }
 
 /// An object of what `write` writes.
+#[inline]
 pub(super) fn object(texts: &mut Vec<u8>, write: impl FnOnce(&mut Tail<'_>)) {
     texts.push(b'{');
     write(&mut Tail::new(texts));

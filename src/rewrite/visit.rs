@@ -1,5 +1,6 @@
 //! The slow way to find members: `serde_json` walks one object, wanted values are borrowed slices of it, all others are
-//! skipped. It shares no parsing with the validating pass, which is compared with it in tests, fuzz targets and benches.
+//! skipped. It shares no parsing with the validating pass, which is compared with it in tests, fuzz targets and
+//! benches.
 
 use super::fields::{Fields, Place, SPACE, Value, Wanted};
 use super::refusal::Refusal;

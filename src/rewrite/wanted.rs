@@ -10,9 +10,16 @@ pub struct Wanted<const N: usize> {
     rule: Rule,
     /// A bit for each length that one of the names has.
     lengths: u64,
-    /// The heads of the names.
-    heads: [u64; N],
+    /// The keys of the names.
+    keys: [u64; N],
+    /// The place of the name whose key comes to a slot, any place where none does. Of names with one key, the first.
+    slots: [u8; 1 << SLOTS],
+    /// What brings each key to a slot of its own.
+    factor: u64,
 }
+
+/// As many bits has the number of a slot: with four slots or more for each name, a factor is soon found.
+const SLOTS: u32 = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
@@ -23,34 +30,48 @@ enum Rule {
 impl<const N: usize> Wanted<N> {
     /// Of a structure: some readers ignore the case of its fields, so nothing may resemble a wanted name.
     pub const fn fields(names: [&'static str; N]) -> Wanted<N> {
-        Wanted { lengths: lengths(&names), heads: heads(&names), names, rule: Rule::Folded }
+        Wanted::new(names, Rule::Folded)
     }
 
     /// Of a map (`annotations`): its keys are compared exactly.
     pub const fn keys(names: [&'static str; N]) -> Wanted<N> {
-        Wanted { lengths: lengths(&names), heads: heads(&names), names, rule: Rule::Exact }
+        Wanted::new(names, Rule::Exact)
     }
 
-    /// Which of them the name at `span` of `text` is, if it is plain: in ASCII and without escapes. Most names are of no
-    /// interest: of no wanted length, or with another head.
+    const fn new(names: [&'static str; N], rule: Rule) -> Wanted<N> {
+        let keys = keys(&names);
+        let mut factor = 0x9e37_79b9_7f4a_7c15;
+        loop {
+            if let Some(slots) = slots(&keys, factor) {
+                return Wanted { names, rule, lengths: lengths(&names), keys, slots, factor };
+            }
+            factor = factor.wrapping_mul(0x5851_f42d_4c95_7f2d) | 1;
+        }
+    }
+
+    /// Which of them the name at `span` of `text` is, if it is plain: in ASCII and without escapes. Most names are of
+    /// no interest: of no wanted length, or with another key.
     #[inline(always)]
     pub(super) fn find_plain(&self, text: &str, span: (u32, u32)) -> Result<Option<usize>, Refusal> {
-        let length = span.1 - span.0;
-        if self.lengths.checked_shr(length).unwrap_or(0) & 1 == 0 {
+        let (start, length) = (span.0 as usize, (span.1 - span.0) as usize);
+        if self.lengths.unbounded_shr(span.1 - span.0) & 1 == 0 {
             return Ok(None);
         }
-        let start = span.0 as usize;
-        if let Some(word) = text.as_bytes().get(start..).and_then(|rest| rest.first_chunk()) {
-            let head = head(u64::from_le_bytes(*word), length as usize);
-            let Some(index) = self.heads.iter().position(|wanted| *wanted == head) else { return Ok(None) };
-            if is_same(&text.as_bytes()[start..start + length as usize], self.names[index].as_bytes()) {
-                return Ok(Some(index));
-            }
+        let rest = &text.as_bytes()[start..];
+        let Some(word) = rest.first_chunk() else { return self.find(&text[start..start + length]) };
+        let key = key(u64::from_le_bytes(*word), length);
+        let index = usize::from(self.slots[slot(key, self.factor)]);
+        if self.keys[index] != key {
+            return Ok(None);
         }
-        self.find(&text[start..span.1 as usize])
+        if is_same(&rest[..length], self.names[index].as_bytes()) {
+            return Ok(Some(index));
+        }
+        self.find(&text[start..start + length])
     }
 
-    /// Which of them the name written as `name` is. One spelt with escapes is not plain, and only looks like it.
+    /// Which of them the name written as `name` is, plain or not. One that is spelt with escapes only looks like it.
+    #[cold]
     pub(super) fn find(&self, name: &str) -> Result<Option<usize>, Refusal> {
         if let Some(index) = self.names.iter().position(|wanted| *wanted == name) {
             return Ok(Some(index));
@@ -90,13 +111,42 @@ const fn lengths(names: &[&str]) -> u64 {
     lengths
 }
 
-/// The first eight bytes of a name whose bytes begin with `word`, those behind its end cleared, and a bit set in which
-/// letters differ from their other case: names that some reader takes for the same have the same head.
-const fn head(word: u64, length: usize) -> u64 {
+/// Of a name whose bytes begin with `word`: the first eight, those behind its end cleared, and a bit set in which
+/// letters differ from their other case; and its length. Plain names that some reader takes for the same have the same
+/// key.
+const fn key(word: u64, length: usize) -> u64 {
     const CASE: u64 = u64::from_ne_bytes([b' '; 8]);
-    let cut = if length < 8 { 64 - 8 * length as u32 } else { 0 };
-    let own = u64::MAX.unbounded_shr(cut);
-    (word | CASE) & own
+    const OWN: [u64; 9] =
+        [0, 0xff, 0xffff, 0xff_ffff, u32::MAX as u64, (1 << 40) - 1, (1 << 48) - 1, (1 << 56) - 1, u64::MAX];
+    let own = OWN[if length < 8 { length } else { 8 }];
+    ((word | CASE) & own).wrapping_add(length as u64)
+}
+
+const fn slot(key: u64, factor: u64) -> usize {
+    (key.wrapping_mul(factor) >> (64 - SLOTS)) as usize
+}
+
+/// The place of each key by its slot, unless two keys come to one.
+const fn slots(keys: &[u64], factor: u64) -> Option<[u8; 1 << SLOTS]> {
+    const NONE: u8 = u8::MAX;
+    let (mut slots, mut index) = ([NONE; 1 << SLOTS], 0);
+    while index < keys.len() {
+        let own = &mut slots[slot(keys[index], factor)];
+        if *own == NONE {
+            *own = index as u8;
+        } else if keys[*own as usize] != keys[index] {
+            return None;
+        }
+        index += 1;
+    }
+    index = 0;
+    while index < slots.len() {
+        if slots[index] == NONE {
+            slots[index] = 0;
+        }
+        index += 1;
+    }
+    Some(slots)
 }
 
 /// Are the two equal? Most names are no longer than two words, which overlap.
@@ -116,8 +166,9 @@ fn is_same(name: &[u8], wanted: &[u8]) -> bool {
     }
 }
 
-const fn heads<const N: usize>(names: &[&str; N]) -> [u64; N] {
-    let (mut heads, mut index) = ([0; N], 0);
+const fn keys<const N: usize>(names: &[&str; N]) -> [u64; N] {
+    assert!(N > 0 && N <= 1 << (SLOTS - 2));
+    let (mut keys, mut index) = ([0; N], 0);
     while index < N {
         let name = names[index].as_bytes();
         let (mut word, mut at) = (0, 0);
@@ -125,10 +176,10 @@ const fn heads<const N: usize>(names: &[&str; N]) -> [u64; N] {
             word |= (name[at] as u64) << (8 * at);
             at += 1;
         }
-        heads[index] = head(word, name.len());
+        keys[index] = key(word, name.len());
         index += 1;
     }
-    heads
+    keys
 }
 
 /// Are the two equal under Unicode simple folding? Of all characters only U+017F and U+212A fold to ASCII from

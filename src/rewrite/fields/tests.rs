@@ -66,6 +66,63 @@ fn keys_of_maps_are_exact() {
     }
 }
 
+/// Two wanted names, and the value of each or why there is none.
+fn two(names: [&'static str; 2], text: &str) -> Result<[Option<String>; 2], Refusal> {
+    let find = |wanted: Wanted<2>| {
+        agreed(text, |doc| {
+            let fields = doc.root().object(&wanted)?;
+            Ok([0, 1].map(|index| fields.value(index).map(|value| value.text().to_owned())))
+        })
+    };
+    let (fields, keys) = (find(Wanted::fields(names)), find(Wanted::keys(names)));
+    // Names of structures and of maps differ in nothing but what resembles them.
+    if !matches!(fields, Err(Refusal::LookAlike(_))) {
+        assert_eq!(fields, keys, "{text}");
+    }
+    fields
+}
+
+#[test]
+fn names_that_begin_alike_are_two() {
+    let values = |first: Option<&str>, second: Option<&str>| Ok([first, second].map(|v| v.map(String::from)));
+    // The first eight bytes are the same, the lengths as well; then the lengths are not.
+    for names in [["mediaType", "mediaTyp0"], ["mediaType", "mediaTypes"], ["mediaTyp", "mediaType"]] {
+        let [first, second] = names;
+        let check = |text: String, want| assert_eq!(two(names, &text), want, "{text}");
+        check(format!("{{\"{first}\":1,\"{second}\":2}}"), values(Some("1"), Some("2")));
+        check(format!("{{\"{second}\":2,\"{first}\":1}}"), values(Some("1"), Some("2")));
+        check(format!("{{\"{second}\":2,\"x\":0}}"), values(None, Some("2")));
+        check(format!("{{\"{second}\":2,\"{second}\":2}}"), Err(Refusal::Twice(second)));
+        check(format!("{{\"{first}\":1,\"{second}\":2,\"{first}\":3}}"), Err(Refusal::Twice(first)));
+        check("{\"mediaTyp_\":0,\"mediaTy\":0}".into(), values(None, None));
+        let upper = second.to_uppercase();
+        check(format!("{{\"{upper}\":2,\"x\":0}}"), Err(Refusal::LookAlike(second)));
+    }
+}
+
+/// No whole word is left to compare where a name ends within eight bytes of the document's end.
+#[test]
+fn short_names_at_the_end() {
+    let names = ["os", "k"];
+    let check = |text: &str, want: Result<[Option<&str>; 2], Refusal>| {
+        assert_eq!(
+            two(names, text),
+            want.map(|values| values.map(|value| value.map(String::from))),
+            "{text}"
+        );
+    };
+    for blank in ["", " ", "        "] {
+        check(&format!("{{\"os\":1{blank}}}"), Ok([Some("1"), None]));
+        check(&format!("{{\"k\":1{blank}}}"), Ok([None, Some("1")]));
+        check(&format!("{{\"os\":1,\"k\":2{blank}}}"), Ok([Some("1"), Some("2")]));
+        check(&format!("{{\"oS\":1{blank}}}"), Err(Refusal::LookAlike("os")));
+        check(&format!("{{\"o\u{17f}\":1{blank}}}"), Err(Refusal::LookAlike("os")));
+        check(&format!("{{\"\u{212a}\":1{blank}}}"), Err(Refusal::LookAlike("k")));
+        check(&format!("{{\"os\":1,\"os\":2{blank}}}"), Err(Refusal::Twice("os")));
+        check(&format!("{{\"o\":1,\"\":2{blank}}}"), Ok([None, None]));
+    }
+}
+
 #[test]
 fn refuses_what_is_no_object() {
     for text in [

@@ -24,6 +24,8 @@ fn notes_where_everything_lies() {
         -a=[1, {\"b\":\"x\"},[]]\n--=1\n--={\"b\":\"x\"}\n---b=\"x\"\n--=[]\n-=null\n-\\u0061={ }";
     assert_eq!(outline(text), want);
     assert_eq!(outline("-0.5e+7"), "=-0.5e+7");
+    // The same beyond the first window.
+    assert_eq!(outline(&format!("{}{text}", "\n".repeat(100))), want);
 }
 
 /// What a whole parser takes, and nothing else. Large numbers are grammar here and a matter of range there.
@@ -109,6 +111,12 @@ fn accepts_what_a_parser_accepts() {
     ];
     for word in words {
         check(word);
+        // At every place of a window, and across two.
+        for front in 55..75 {
+            check(&format!("{}{word}", " ".repeat(front)));
+            check(&format!("[\"{}\",{word}]", "x".repeat(front)));
+        }
+        check(&format!("{word}{}", " ".repeat(70)));
         for wrapped in
             [format!("[{word}]"), format!("{{\"k\":{word}}}"), format!("[0,{word},\"\"]"), format!("{word} ")]
         {
@@ -122,52 +130,15 @@ fn accepts_what_a_parser_accepts() {
     }
 }
 
-/// A string as values are read.
-fn value(bytes: &[u8]) -> Option<(usize, bool)> {
-    string(bytes, plain(bytes, 0))
-}
-
+/// Digits are looked at by words where there are as many bytes.
 #[test]
-fn strings_end_where_they_end() {
+fn numbers_end_where_they_end() {
     for length in 0..20 {
-        let content = format!("{}{}", "\u{e9}".repeat(length / 2), "x".repeat(length % 2));
-        for tail in ["", ":", " , some more of the document"] {
-            let text = format!("{content}\"{tail}");
-            let (end, odd) = string(text.as_bytes(), 0).unwrap();
-            assert_eq!(end, length + 1, "{text:?}");
-            assert!(odd || length < 2, "{text:?}");
-            assert_eq!(value(text.as_bytes()).map(|(end, _)| end), Some(end), "{text:?}");
-            for bad in ["\u{1f}", "\0", "\\", "\\u12"] {
-                for text in [format!("{content}{bad}"), format!("{content}{bad}{tail}................")] {
-                    assert_eq!(string(text.as_bytes(), 0), None, "{text:?}");
-                    assert_eq!(value(text.as_bytes()), None, "{text:?}");
-                }
-            }
-        }
-        let escaped = format!("{content}\\\"{content}\\n\"{content}");
-        assert_eq!(string(escaped.as_bytes(), 0), Some((2 * length + 5, true)), "{escaped:?}");
-        assert_eq!(value(escaped.as_bytes()), Some((2 * length + 5, true)), "{escaped:?}");
-    }
-    assert_eq!(string(b" !#[]\x7f<>\"........", 0), Some((9, false)));
-    assert_eq!(value(b" !#[]\x7f<>\x80\xff 123456\"........"), Some((18, false)));
-    assert_eq!(string(b"no end", 0), None);
-}
-
-/// Every byte at every place of a block and of a word.
-#[test]
-fn every_byte_is_judged_as_one_by_one() {
-    for byte in 0..=u8::MAX {
-        for place in 0..24 {
-            let mut text = [b'x'; 40];
-            (text[place], text[30]) = (byte, b'"');
-            let want = match byte {
-                b'"' => Some(place + 1),
-                // An escape of x.
-                ..0x20 | b'\\' => None,
-                _ => Some(31),
-            };
-            assert_eq!(value(&text).map(|(end, _)| end), want, "{byte} at {place}");
-            assert_eq!(string(&text, 0).map(|(end, _)| end), want, "{byte} at {place}");
+        for byte in 0..=u8::MAX {
+            let text = [b"0123456789012345678901234"[..length].to_vec(), vec![byte; 10]].concat();
+            let want = if byte.is_ascii_digit() { length + 10 } else { length };
+            assert_eq!(digits(&text, 0), want, "{byte} behind {length}");
+            assert_eq!(digits(&text[..length + 1], 0), want.min(length + 1), "{byte} behind {length}");
         }
     }
 }
