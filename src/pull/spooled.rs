@@ -55,7 +55,7 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     async fn answer(&self) -> Result<Response<Body>, Error> {
-        if let Some(held) = self.spool.find(self.digest).await
+        if let Some(held) = self.spool.find(self.digest, &self.owner.registry).await
             && let Some(response) = self.held(held).await?
         {
             count("hit");

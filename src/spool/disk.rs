@@ -4,15 +4,17 @@
 //! share it see each other's. When a blob was last read is the time of its file.
 
 mod oldest;
+mod origins;
 mod room;
 
 pub(super) use oldest::{Entry, Oldest};
 pub(super) use room::Room;
 
 use super::file::{is_same, make, touch};
-use crate::oci::{Algorithm, Digest};
+use crate::oci::{Algorithm, Digest, Host};
 use crate::telemetry::names;
 use metrics::{counter, gauge};
+use origins::Origins;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use tokio::sync::Notify;
 #[derive(Debug)]
 pub(super) struct Disk {
     blobs: PathBuf,
+    origins: Origins,
     filling: PathBuf,
     max_size: u64,
     /// Bytes of the blobs, as far as is known: counted now and then, and what we have added and removed since.
@@ -57,6 +60,7 @@ impl Disk {
         make(&filling)?;
         Ok(Disk {
             blobs,
+            origins: Origins::open(dir.join("origins"))?,
             filling,
             max_size,
             kept: AtomicU64::new(0),
@@ -73,15 +77,21 @@ impl Disk {
 
     /// Where the blob is, or would be; `None` for digests that cannot be verified.
     pub(super) fn path(&self, digest: &Digest) -> Option<PathBuf> {
-        digest.digester()?;
-        let hex = digest.hex();
-        Some(self.blobs.join(digest.algorithm().as_str()).join(&hex[..2]).join(hex))
+        relative(digest).map(|blob| self.blobs.join(blob))
     }
 
-    /// Opens a blob, and notes that it was read.
-    pub(super) fn find(&self, digest: &Digest) -> io::Result<Option<Found>> {
-        let Some(path) = self.path(digest) else { return Ok(None) };
-        let file = match File::open(path) {
+    /// Notes that `registry` has sent the blob that is there, or will be.
+    pub(super) fn sent(&self, digest: &Digest, registry: &Host) -> io::Result<()> {
+        relative(digest).map_or(Ok(()), |blob| self.origins.add(registry, &blob))
+    }
+
+    /// Opens a blob that `registry` has sent, and notes that it was read.
+    pub(super) fn find(&self, digest: &Digest, registry: &Host) -> io::Result<Option<Found>> {
+        let Some(blob) = relative(digest) else { return Ok(None) };
+        if !self.origins.has(registry, &blob)? {
+            return Ok(None);
+        }
+        let file = match File::open(self.blobs.join(blob)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -92,7 +102,8 @@ impl Disk {
 
     /// Forgets a blob, if `wrong` is still what is there.
     pub(super) fn remove(&self, digest: &Digest, wrong: &File) -> io::Result<()> {
-        let Some(path) = self.path(digest) else { return Ok(()) };
+        let Some(blob) = relative(digest) else { return Ok(()) };
+        let path = self.blobs.join(&blob);
         let there = File::open(&path)?;
         if !is_same(&there, wrong) {
             return Ok(());
@@ -100,7 +111,7 @@ impl Disk {
         let size = there.metadata().map_or(0, |metadata| metadata.len());
         fs::remove_file(&path)?;
         self.less(&self.kept, size);
-        Ok(())
+        self.origins.remove(&blob)
     }
 
     /// Room for a blob that is said to have `bytes`, which counts as it comes: what is said costs nothing. `None` when
@@ -144,6 +155,9 @@ impl Disk {
                 if remove(&path)? {
                     counter!(names::BLOBS_EVICTED).increment(1);
                     self.less(&self.kept, size);
+                    if let Ok(blob) = path.strip_prefix(&self.blobs) {
+                        self.origins.remove(blob)?;
+                    }
                     evicted = true;
                 }
             }
@@ -206,6 +220,13 @@ impl Disk {
     fn show(&self) {
         gauge!(names::BLOBS_BYTES).set(self.used() as f64);
     }
+}
+
+/// Where a blob is among the others; `None` for digests that cannot be verified.
+fn relative(digest: &Digest) -> Option<PathBuf> {
+    digest.digester()?;
+    let hex = digest.hex();
+    Some([digest.algorithm().as_str(), &hex[..2], &hex].iter().collect())
 }
 
 /// The digest of a blob by the name of its file; `None` for what is none of ours.

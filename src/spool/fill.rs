@@ -197,11 +197,13 @@ impl Fill {
         }
         self.state.send_modify(State::verified);
         let path = house.disk.path(&self.digest).ok_or(Loss::Disk)?;
-        let fill = self.clone();
+        let (fill, disk) = (self.clone(), house.disk.clone());
         let publish = move || {
             // What the disk did not take cannot be relied on to be read again. Until that is known it is in memory, and
             // nobody waits for a disk to have the end of a blob whose digest is right.
             writer.sync().inspect_err(|loss| fill.lose(*loss))?;
+            // Who finds the blob finds this too.
+            disk.sent(&fill.digest, &fill.owner.registry).map_err(broken)?;
             writer.publish(&path)
         };
         spawn_blocking(publish).await.map_err(|_| Loss::Disk)?

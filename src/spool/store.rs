@@ -92,10 +92,11 @@ impl Spool {
         self.0.verify_reads
     }
 
-    /// The blob, if it is there. A disk that cannot say has none.
-    pub async fn find(&self, digest: &Digest) -> Option<Held> {
-        let (disk, digest) = (self.0.disk.clone(), *digest);
-        let found = spawn_blocking(move || disk.find(&digest)).await.map_err(io::Error::other).flatten();
+    /// The blob, if it is there and `registry` has sent it. A disk that cannot say has none.
+    pub async fn find(&self, digest: &Digest, registry: &Host) -> Option<Held> {
+        let (disk, digest, registry) = (self.0.disk.clone(), *digest, registry.clone());
+        let find = move || disk.find(&digest, &registry);
+        let found = spawn_blocking(find).await.map_err(io::Error::other).flatten();
         match found {
             Ok(found) => found.map(|found| Held { file: Arc::new(found.file), size: found.size }),
             Err(error) => {

@@ -12,7 +12,12 @@ fn put(disk: &Disk, size: usize, age: u64) -> Digest {
     fs::write(&path, content).unwrap();
     let file = File::options().write(true).open(&path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+    disk.sent(&digest, &registry()).unwrap();
     digest
+}
+
+fn registry() -> Host {
+    "quay.io".parse().unwrap()
 }
 
 fn disk(scratch: &Scratch, max_size: u64) -> Arc<Disk> {
@@ -26,10 +31,10 @@ fn what_was_not_read_for_longest_goes_first() {
     let [old, read, young] = [put(&disk, 301, 5000), put(&disk, 302, 9000), put(&disk, 303, 10)];
     disk.look().unwrap();
     assert_eq!(disk.used(), 906);
-    assert_eq!(disk.find(&read).unwrap().unwrap().size, 302);
+    assert_eq!(disk.find(&read, &registry()).unwrap().unwrap().size, 302);
     let more = put(&disk, 200, 0);
     disk.look().unwrap();
-    let held = |digest| disk.find(digest).unwrap().is_some();
+    let held = |digest| disk.find(digest, &registry()).unwrap().is_some();
     assert_eq!([&old, &read, &young, &more].map(held), [false, true, true, true]);
     assert_eq!(disk.used(), 805);
 }
@@ -39,13 +44,15 @@ fn case_45_eviction_leaves_readers_their_file() {
     let scratch = Scratch::new();
     let disk = disk(&scratch, 100);
     let digest = put(&disk, 90, 5);
-    let mut found = disk.find(&digest).unwrap().unwrap();
+    let mut found = disk.find(&digest, &registry()).unwrap().unwrap();
     put(&disk, 91, 4);
     disk.look().unwrap();
-    assert!(disk.find(&digest).unwrap().is_none());
+    assert!(disk.find(&digest, &registry()).unwrap().is_none());
     let mut content = Vec::new();
     found.file.read_to_end(&mut content).unwrap();
     assert_eq!(content, vec![90; 90]);
+    let origins = scratch.path().join("origins").join(Digest::sha256(registry().as_str()).hex());
+    assert!(!origins.join(relative(&digest).unwrap()).exists(), "nor does anything else of it stay");
 }
 
 #[test]
@@ -57,10 +64,10 @@ fn what_is_being_filled_is_counted_and_stays() {
     let digest = put(&disk, 60, 5);
     let mut room = disk.room(80).unwrap();
     disk.look().unwrap();
-    assert!(disk.find(&digest).unwrap().is_some(), "what is only announced displaces nothing");
+    assert!(disk.find(&digest, &registry()).unwrap().is_some(), "what is only announced displaces nothing");
     assert!(room.cover(80));
     disk.look().unwrap();
-    assert!(disk.find(&digest).unwrap().is_none());
+    assert!(disk.find(&digest, &registry()).unwrap().is_none());
     assert_eq!((fs::read_dir(disk.filling()).unwrap().count(), disk.used()), (1, 80));
     drop(room);
     assert_eq!(disk.used(), 0);
@@ -74,14 +81,14 @@ fn strangers_are_left_alone() {
     disk.look().unwrap();
     assert!(stranger.exists() && disk.used() == 0);
     let unknown: Digest = "x:abc".parse().unwrap();
-    assert!(disk.find(&unknown).unwrap().is_none());
+    assert!(disk.find(&unknown, &registry()).unwrap().is_none());
     let digest = put(&disk, 5, 0);
     disk.look().unwrap();
     let other = fs::File::open(&stranger).unwrap();
     disk.remove(&digest, &other).unwrap();
-    let found = disk.find(&digest).unwrap().expect("another file is wrong");
+    let found = disk.find(&digest, &registry()).unwrap().expect("another file is wrong");
     disk.remove(&digest, &found.file).unwrap();
-    assert!(disk.find(&digest).unwrap().is_none() && disk.used() == 0);
+    assert!(disk.find(&digest, &registry()).unwrap().is_none() && disk.used() == 0);
 }
 
 #[test]
@@ -112,7 +119,7 @@ async fn a_full_folder_is_cleared_when_room_is_wanted() {
     }
     let mut room = disk.room(900).unwrap();
     assert!(room.cover(900));
-    while disk.find(&digest).unwrap().is_some() {
+    while disk.find(&digest, &registry()).unwrap().is_some() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     keeper.abort();

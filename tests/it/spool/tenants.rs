@@ -166,6 +166,29 @@ async fn case_25_what_another_registry_sends_is_not_read_along() {
     }
 }
 
+/// Somebody's own registry may say of any digest that it has it.
+#[tokio::test]
+async fn case_25_a_registry_that_claims_a_blob_of_another_is_not_believed() {
+    let (other, upstream) = (liar(2_000_000).await, Upstream::start().await);
+    let (digest, content) = upstream.noise(2_000_000, 1);
+    let proxy = beside(caching(&upstream, "").await, &other).await;
+    let url = |name: &str| proxy.url(&format!("/v2/{name}/blobs/{digest}"));
+    assert!(Reader::get(&url("library/app")).await.all().await.unwrap() == content);
+    published(&proxy, &digest).await;
+    for range in ["", "bytes=0-9", "bytes=0-1999998", "bytes=5-"] {
+        let mut lied = match range {
+            "" => Reader::get(&url("other.test/any/thing")).await,
+            range => Reader::range(&url("other.test/any/thing"), range).await,
+        };
+        lied.until(10_000, Duration::ZERO).await;
+        let first = if range == "bytes=5-" { 5 } else { 0 };
+        assert!(lied.content.is_empty() || lied.content[..10] != content[first..first + 10], "{range}");
+    }
+    // Whose it is, has it still, at no cost.
+    assert!(Reader::get(&url("library/app")).await.all().await.unwrap() == content);
+    assert_eq!(upstream.count(Method::GET), 1);
+}
+
 #[tokio::test]
 async fn case_25_nor_what_has_another_size_than_was_proved() {
     // What Alice is sent is shorter than what Carol is told.

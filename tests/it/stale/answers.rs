@@ -1,8 +1,8 @@
 //! What is answered while a registry is down, and what it says itself. Cases by the numbers of the fault plan.
 
-use super::{Registry, WARNING, ask, files, is_stale, noted, outages};
+use super::{KEEPING, Registry, WARNING, ask, files, is_stale, noted, outages};
 use crate::spool::{metric, until};
-use crate::support::{Image, Plan, respond};
+use crate::support::{Image, Plan, Proxy, respond};
 use http::Method;
 
 #[tokio::test]
@@ -49,6 +49,36 @@ async fn case_19_21_22_what_was_pulled_before_is_served_while_upstream_is_down()
     let stale = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
     is_stale(&moved, &stale);
     assert!(stale.body == moved.body && stale.body != fresh.body);
+}
+
+/// An upstream that is not asked, because of what it said or did a moment ago, is down as well.
+#[tokio::test]
+async fn case_19_22_what_was_pulled_before_is_served_while_upstream_is_left_alone() {
+    for (keys, plan) in [
+        (
+            KEEPING.replace(
+                "breaker-failures: 0",
+                "breaker-failures: 1, breaker-pause: 1h, breaker-longest: 1h",
+            ),
+            Plan::reset(),
+        ),
+        (KEEPING.to_string(), Plan::status(429).header("retry-after", "3600")),
+    ] {
+        let registry = Registry::start().await;
+        let image = Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+        let proxy = Proxy::to(registry.upstream.address, "", &keys).await;
+        let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+        noted(proxy.folder(), 3).await;
+        registry.all(plan);
+        is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
+        let asked = registry.upstream.seen("").len();
+        is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
+        let kept = ask(&proxy, Method::GET, &format!("manifests/{}", image.manifest), &[]).await;
+        assert!(kept.status == 200 && kept.body == fresh.body);
+        assert_eq!(registry.upstream.seen("").len(), asked, "it is left alone");
+        let unknown = ask(&proxy, Method::GET, "manifests/v2", &[]).await;
+        assert!(matches!(unknown.status.as_u16(), 429 | 503), "{}", unknown.status);
+    }
 }
 
 #[tokio::test]

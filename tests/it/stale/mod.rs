@@ -15,9 +15,9 @@ use std::time::Duration;
 
 pub const WARNING: &str = "110 - \"Response is Stale\"";
 
-/// Keys of `wave` for a proxy that keeps documents and does not wait long.
+/// Keys of `wave` for a proxy that keeps documents, does not wait long, and asks however often that was in vain.
 pub const KEEPING: &str = "  blob-cache: { dir: \"FOLDER/cache\" }\n  \
-                           upstream: { attempts: 2, retry-delay: 1ms, head-timeout: 400ms }\n";
+     upstream: { attempts: 2, retry-delay: 1ms, head-timeout: 400ms, breaker-failures: 0 }\n";
 
 /// An upstream that can go down, and come up again.
 pub struct Registry {
@@ -57,7 +57,7 @@ pub fn outages() -> Vec<(&'static str, Plan, u16, &'static str)> {
         ("reset", Plan::reset(), 502, "UNAVAILABLE"),
         ("closed", Plan::close(), 502, "UNAVAILABLE"),
         ("silent", Plan::silence(Duration::from_secs(5)), 504, "UNAVAILABLE"),
-        ("429", Plan::status(429).header("retry-after", "3600"), 429, "TOOMANYREQUESTS"),
+        ("429", Plan::status(429), 429, "TOOMANYREQUESTS"),
         ("429 for a moment", Plan::status(429).header("retry-after", "0"), 429, "TOOMANYREQUESTS"),
         ("500", Plan::status(500), 502, "UNAVAILABLE"),
         ("502", Plan::status(502), 502, "UNAVAILABLE"),
