@@ -45,7 +45,7 @@ fn group(
     let splice = move |doc: Result<Doc<'_>, Refusal>| ours(&doc.expect("within limits")).expect("an image");
     let output = splice(Doc::new(document, DOCUMENT_LIMIT)).bytes;
     assert_eq!(output, splice(Doc::visited(document, DOCUMENT_LIMIT)).bytes, "both find the same");
-    let hashed = output;
+    let (hashed, result) = (output.clone(), output);
     let through_value = move || {
         let mut parsed: Value = serde_json::from_slice(black_box(document)).expect("JSON");
         value(&mut parsed);
@@ -54,12 +54,13 @@ fn group(
     let through_types = move || {
         black_box(typed(black_box(document)));
     };
-    let copy = move || {
-        let copy = black_box(document).to_vec();
+    let copy = |content: &[u8]| {
+        let copy = black_box(content).to_vec();
         black_box((Digest::sha256(&copy), copy));
     };
     let functions: Vec<Function> = vec![
-        ("floor", Box::new(copy)),
+        ("floor", Box::new(move || copy(document))),
+        ("output", Box::new(move || copy(&result))),
         ("hash", Box::new(move || _ = black_box(Digest::sha256(black_box(&hashed))))),
         ("splice", Box::new(move || drop(black_box(splice(Doc::new(black_box(document), DOCUMENT_LIMIT)))))),
         (

@@ -1,6 +1,7 @@
 //! What rewriting costs, by size of the document, in one group per document:
 //!
 //! - `floor`: copy the document and hash it; no rewrite that states a digest can do with less.
+//! - `output`: the same with the result, which is longer.
 //! - `splice`: ours, with its checks and the hash.
 //! - `visitor`: the same rewrite, members found by a `serde_json` visitor over borrowed slices.
 //! - `hash`: the hash of the result alone, to take off those two.

@@ -48,19 +48,8 @@ pub fn resumed(upstream: Upstream, fetch: Fetch, parts: &Parts, body: Body, pati
         None => (0, length),
     };
     let total = sent.map_or(length, |sent| sent.total);
-    let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
     let known = Known { end, total, etag: strong(&parts.headers) };
-    let resume = Resume {
-        upstream,
-        fetch,
-        known,
-        patience,
-        broke: Instant::now(),
-        failed: 0,
-        asked: 0,
-        first: next,
-        next,
-    };
+    let resume = Resume::new(upstream, fetch, known, patience, next);
     Body::renewed(Renewed::new(body, next, end, resume))
 }
 
@@ -73,19 +62,8 @@ pub fn rest(
     (next, end, total): (u64, Option<u64>, Option<u64>),
     patience: Patience,
 ) -> Body {
-    let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
     let known = Known { end, total, etag: None };
-    let resume = Resume {
-        upstream,
-        fetch,
-        known,
-        patience,
-        broke: Instant::now(),
-        failed: 0,
-        asked: 0,
-        first: next,
-        next,
-    };
+    let resume = Resume::new(upstream, fetch, known, patience, next);
     Body::renewed(Renewed::broken(broken, next, end, resume))
 }
 
@@ -114,6 +92,14 @@ struct Known {
     total: Option<u64>,
     /// The entity tag, if it is a strong one (RFC 9110, 8.8.1).
     etag: Option<HeaderValue>,
+}
+
+impl Resume {
+    fn new(upstream: Upstream, fetch: Fetch, known: Known, patience: Patience, next: u64) -> Resume {
+        let fetch = Fetch { redirects: Redirects::Follow, ..fetch };
+        let broke = Instant::now();
+        Resume { upstream, fetch, known, patience, broke, failed: 0, asked: 0, first: next, next }
+    }
 }
 
 impl Renew for Resume {
