@@ -270,6 +270,7 @@ impl Wiring {
         let rewrite = RewriteLayer::new(config.upstream.document_limit);
         let shelf = spool.as_ref().and_then(Spool::shelf);
         let documents = stack::documents(shelf, config.upstream.document_limit, upstream.clone());
+        let upstream = stack::heeded(shelf, upstream);
         let derive =
             stack::derive(derivations.clone(), permits, limit, state.clone(), rewrite, documents.clone());
 

@@ -9,7 +9,7 @@ use crate::cache::Resolved;
 use crate::config::Verify;
 use crate::error::Error;
 use crate::oci::media::ACCEPT_MANIFESTS;
-use crate::oci::{Digest, MediaType, Reference, headers};
+use crate::oci::{Code, Digest, MediaType, Reference, headers};
 use crate::spool::shelf::Stale;
 use crate::upstream::{Patience, Redirects, Upstream, resumed};
 use http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -44,7 +44,12 @@ pub(super) async fn manifest(
     // What a caller has a copy of is looked at first: registries count contents, and not heads.
     if verb == Verb::Head || conditions.if_none_match.is_some() {
         let head = match head(upstream, fetch(scoped, what(), Verb::Head, accept(scoped))).await {
-            Err(error) if verb == Verb::Get && error.status().is_client_error() => None,
+            // Where HEAD fails GET may not, unless neither is to be asked now.
+            Err(error)
+                if verb == Verb::Get && error.code() != Code::TooManyRequests && !error.is_unasked() =>
+            {
+                None
+            }
             head => head?,
         };
         if let Some(response) = head.and_then(|head| known_head(&head, reference, conditions))

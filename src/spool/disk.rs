@@ -109,9 +109,10 @@ impl Disk {
             return Ok(());
         }
         let size = there.metadata().map_or(0, |metadata| metadata.len());
+        self.origins.remove(&blob)?;
         fs::remove_file(&path)?;
         self.less(&self.kept, size);
-        self.origins.remove(&blob)
+        Ok(())
     }
 
     /// Room for a blob that is said to have `bytes`, which counts as it comes: what is said costs nothing. `None` when
@@ -152,12 +153,13 @@ impl Disk {
                 if self.used() <= aim {
                     return Ok(());
                 }
+                // First: what comes back meanwhile is noted anew.
+                if let Ok(blob) = path.strip_prefix(&self.blobs) {
+                    self.origins.remove(blob)?;
+                }
                 if remove(&path)? {
                     counter!(names::BLOBS_EVICTED).increment(1);
                     self.less(&self.kept, size);
-                    if let Ok(blob) = path.strip_prefix(&self.blobs) {
-                        self.origins.remove(blob)?;
-                    }
                     evicted = true;
                 }
             }

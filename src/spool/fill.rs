@@ -134,6 +134,14 @@ impl Fill {
         self.cut.get()
     }
 
+    /// Leaves what was written to the readers, if the disk has it: what was hashed on its way there is to be what they
+    /// read.
+    fn leave_off(&self, writer: &Writer) {
+        if writer.sync().is_ok() {
+            _ = self.cut.set(writer.cut());
+        }
+    }
+
     /// Why upstream refused, if it did.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.refusal.get().cloned()
@@ -172,7 +180,8 @@ impl Fill {
             let (batch, last) = match pouring.next().await {
                 Ok(next) => next,
                 Err(loss) => {
-                    _ = self.cut.set(joined(writer).await?.cut());
+                    let (fill, writer) = (self.clone(), joined(writer).await?);
+                    _ = spawn_blocking(move || fill.leave_off(&writer)).await;
                     return Err(loss);
                 }
             };
@@ -259,7 +268,7 @@ impl Fill {
         Ok(spawn_blocking(move || {
             let count = writer.append(&batch).inspect_err(|loss| {
                 // Readers who hear of the loss look for it.
-                _ = fill.cut.set(writer.cut());
+                fill.leave_off(&writer);
                 fill.lose(*loss);
             });
             let count = count?;

@@ -7,6 +7,7 @@ use super::shelf::{Lesson, Shelf, Subject};
 use crate::auth::AccessId;
 use crate::error::Error;
 use crate::oci::{Digest, Host, Repository};
+use crate::pull::Fetch;
 use crate::telemetry::names;
 use metrics::counter;
 use moka::future::Cache;
@@ -21,6 +22,17 @@ pub struct Owner {
     pub registry: Host,
     /// In which repository.
     pub repository: Repository,
+}
+
+impl Owner {
+    /// For whom `fetch` is.
+    pub fn of(fetch: &Fetch) -> Owner {
+        Owner {
+            access: fetch.access.id().clone(),
+            registry: fetch.registry.host.clone(),
+            repository: fetch.repository.clone(),
+        }
+    }
 }
 
 /// What upstream has said lately, with the size of the blob where it told that. Bounded, and forgotten in time. While
@@ -68,7 +80,9 @@ impl Proofs {
             let asked = ask.await;
             match &asked {
                 Ok(size) => self.learn(owner, digest, *size),
-                Err(error) => self.heed(owner, digest, error).await,
+                // What is refused has been heeded by then.
+                Err(error) if error.is_outage() => self.heed(owner, digest, error).await,
+                Err(_) => {}
             }
             asked
         };

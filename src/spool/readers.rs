@@ -129,7 +129,8 @@ impl Reader {
                 (file, _) => (file, true),
             },
             Source::File(file) => (Some(file.clone()), false),
-            Source::Cut(..) | Source::Turning(_) | Source::Upstream(_) => return Err(unreadable()),
+            Source::Cut(file, _) => (Some(file.clone()), true),
+            Source::Turning(_) | Source::Upstream(_) => return Err(unreadable()),
         };
         self.source = match (file, digester) {
             (Some(file), Some(digester)) if self.at > 0 => {

@@ -16,7 +16,7 @@ use crate::rate::RateLayer;
 use crate::rewrite::RewriteLayer;
 use crate::route::{EchoLayer, Pong, Route};
 use crate::spool::Shelf;
-use crate::spool::shelf::KeepLayer;
+use crate::spool::shelf::{HeedLayer, KeepLayer};
 use crate::state::{RememberLayer, State};
 use crate::telemetry::RecordLayer;
 use crate::upstream::{Registries, Upstream};
@@ -89,6 +89,12 @@ pub fn documents(shelf: Option<&Shelf>, limit: usize, upstream: Upstream) -> Ups
         .layer(KeepLayer::new(shelf.clone(), limit))
         .service(upstream);
     BoxCloneSyncService::new(stack)
+}
+
+/// What fetches whatever is not kept as a document: what is refused there ends what is kept.
+pub fn heeded(shelf: Option<&Shelf>, upstream: Upstream) -> Upstream {
+    let Some(shelf) = shelf else { return upstream };
+    BoxCloneSyncService::new(ServiceBuilder::new().layer(HeedLayer::new(shelf.clone())).service(upstream))
 }
 
 /// What becomes of an image: from memory, or derived, remembered and kept.

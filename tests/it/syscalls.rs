@@ -17,6 +17,8 @@ const MOVES: u64 = 6500 / 4;
 /// All that reads and writes memory of the process, heads and wake-ups included; as much again would be a megabyte at
 /// least.
 const COPIES: u64 = 60;
+/// Looks at whether a file is in memory: two for each 128 KiB.
+const LOOKS: u64 = 2 * (SIZE / (128 * 1024)) as u64 + 20;
 
 /// A process that is ended with the test.
 struct Running(Child);
@@ -96,6 +98,7 @@ fn judge(what: &str, counts: &BTreeMap<String, u64>, moving: &str) {
     let copies = sum(counts, &COPYING);
     assert!(counts.contains_key(moving), "{what}: {counts:?}");
     assert!(moves <= MOVES && copies <= COPIES, "{what}: {moves} moves, {copies} copies: {counts:?}");
+    assert!(sum(counts, &["preadv2"]) <= LOOKS, "{what}: {counts:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -251,7 +251,10 @@ impl Moving {
                 self.lowat.wait(cx, stream, socket.behind());
                 match self.body.poll_idle(cx) {
                     Poll::Ready(broken) => self.lost(broken.into()),
-                    Poll::Pending => return Err(Stop::Wait),
+                    Poll::Pending => {
+                        self.rest();
+                        return Err(Stop::Wait);
+                    }
                 }
             }
             Err(Stop::Failed(error)) if is_refused(&error) => return Ok(self.give_up()),

@@ -31,7 +31,7 @@ pub(super) struct Pipe {
 const LARGE: (usize, usize) = (32, 1024 * 1024);
 const MIDDLE: (usize, usize) = (128, 256 * 1024);
 /// Most empty pipes kept for the next stream.
-const SPARE: usize = 32;
+const SPARE: usize = 256;
 
 impl Pipes {
     /// At most `most` at a time, each of which is two open files.

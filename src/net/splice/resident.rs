@@ -1,8 +1,8 @@
 //! From a file to a client without a copy (sendfile(2)), for as far as the file is in memory.
 //!
 //! Reading a disk must not hold up a thread that serves: what is not in the page cache comes in frames, which are read
-//! elsewhere, and the kernel reads ahead of them. [`Resident`] looks at one byte of each [`STEP`], which is what the
-//! kernel reads ahead, and hence at a sample. So a thread may still wait for the disk, but only for pages that were
+//! elsewhere, and the kernel reads ahead of them. [`Resident`] looks at the first and the last byte of each [`STEP`],
+//! which is what the kernel reads ahead, and hence at a sample. So a thread may still wait for the disk, but only for pages that were
 //! alone in leaving the cache or left it since they were looked at, and for no more than [`CHUNK`] at a time.
 
 use rustix::fs::{FsWord, fstatfs, sendfile};
@@ -14,7 +14,7 @@ use std::os::fd::AsFd;
 
 /// Most bytes that are looked for, and sent, at once.
 const CHUNK: u64 = 1024 * 1024;
-/// Bytes for each that is looked at: the kernel reads ahead by so many (`read_ahead_kb`).
+/// Bytes for each two that are looked at: the kernel reads ahead by so many (`read_ahead_kb`).
 const STEP: u64 = 128 * 1024;
 
 /// The file system that lies in memory (statfs(2)).
@@ -34,8 +34,13 @@ impl Resident {
             self.0 = bytes.start;
         }
         if self.0 == bytes.start {
-            while self.0 < end && is_resident(file, self.0) {
-                self.0 = end.min(self.0 + STEP);
+            while self.0 < end {
+                let next = end.min(self.0 + STEP);
+                // What is read ahead begins and ends anywhere.
+                if !is_resident(file, self.0) || !is_resident(file, next - 1) {
+                    break;
+                }
+                self.0 = next;
             }
         }
         self.0.min(end) - bytes.start

@@ -7,6 +7,7 @@ use crate::net::{Listener, Service};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -75,15 +76,21 @@ async fn the_end_is_not_waited_for() {
     let sent = content.clone();
     let sending = tokio::spawn(async move {
         far.write_all(&sent[..FAST]).await.unwrap();
-        // A single byte, when all else has been taken.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        far.write_all(&sent[FAST..]).await.unwrap();
-        (far, Instant::now())
+        far
     });
-    expect(&mut stream, &content, 100_000).await;
-    let (mut far, written) = sending.await.unwrap();
+    expect(&mut stream, &content[..FAST], 100_000).await;
+    // A single byte, at once when all else has been taken: silence alone would have it come too, but later.
+    let mut far = sending.await.unwrap();
+    let written = Instant::now();
+    far.write_all(&content[FAST..]).await.unwrap();
+    let mut last = [0];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut last)).await.expect("in time").unwrap();
+    assert_eq!(last, content[FAST..]);
     assert!(written.elapsed() < Duration::from_millis(40), "{:?}", written.elapsed());
     let near = tokio::time::timeout(PATIENCE, given).await.expect("it is given back").unwrap();
+    // What it knew of being readable is used up.
+    let nothing = near.try_read(&mut [0]);
+    assert!(matches!(&nothing, Err(error) if error.kind() == ErrorKind::WouldBlock), "{nothing:?}");
     far.write_all(b"x").await.unwrap();
     let readable = tokio::time::timeout(PATIENCE, near.readable()).await;
     readable.expect("one byte is enough").unwrap();

@@ -9,7 +9,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A folder with one folder for each registry, in which an empty file stands for each of its blobs.
+/// Registries that are noted for one blob. From others it is fetched each time: anybody can have many names.
+const MOST: usize = 64;
+
+/// A folder with one folder for each blob, in which an empty file stands for each registry.
 #[derive(Debug)]
 pub(super) struct Origins(PathBuf);
 
@@ -21,30 +24,34 @@ impl Origins {
 
     /// Has `registry` sent the blob that lies at `blob`, relative to all blobs?
     pub(super) fn has(&self, registry: &Host, blob: &Path) -> io::Result<bool> {
-        fs::exists(self.of(registry).join(blob))
+        fs::exists(self.of(registry, blob))
     }
 
     /// `registry` has sent it.
     pub(super) fn add(&self, registry: &Host, blob: &Path) -> io::Result<()> {
-        let path = self.of(registry).join(blob);
-        make(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        File::create(path).map(drop)
+        let folder = self.0.join(blob);
+        make(&folder)?;
+        if fs::read_dir(folder)?.count() >= MOST {
+            return Ok(());
+        }
+        match File::create(self.of(registry, blob)) {
+            // It has just been evicted, and is about to be there again.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            created => created.map(drop),
+        }
     }
 
-    /// It is not on disk any more.
+    /// It is not on disk any more, or will not be.
     pub(super) fn remove(&self, blob: &Path) -> io::Result<()> {
-        for registry in fs::read_dir(&self.0)? {
-            match fs::remove_file(registry?.path().join(blob)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        match fs::remove_dir_all(self.0.join(blob)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Names of hosts are no names of files.
-    fn of(&self, registry: &Host) -> PathBuf {
-        self.0.join(Digest::sha256(registry.as_str()).hex())
+    fn of(&self, registry: &Host, blob: &Path) -> PathBuf {
+        self.0.join(blob).join(Digest::sha256(registry.as_str()).hex())
     }
 }
 
@@ -69,5 +76,18 @@ mod tests {
         origins.remove(blob).unwrap();
         assert!(![&one, &other].into_iter().any(|registry| origins.has(registry, blob).unwrap()));
         assert!(origins.has(&one, kept).unwrap());
+    }
+
+    #[test]
+    fn many_names_take_no_room() {
+        let scratch = Scratch::new();
+        let origins = Origins::open(scratch.path().join("origins")).unwrap();
+        let blob = Path::new("sha256/ab/abcd");
+        for at in 0..MOST + 10 {
+            let registry: Host = format!("r{at}.example.org").parse().unwrap();
+            origins.add(&registry, blob).unwrap();
+            assert_eq!(origins.has(&registry, blob).unwrap(), at < MOST, "{at}");
+        }
+        assert_eq!(fs::read_dir(scratch.path().join("origins").join(blob)).unwrap().count(), MOST);
     }
 }

@@ -72,8 +72,13 @@ impl Folder {
 
     /// Is a file of this size there? Asking counts as reading it.
     pub(super) fn has(&self, group: &str, name: &str, size: u64) -> bool {
+        self.touch(group, name) == Some(size)
+    }
+
+    /// Counts as reading a file; its size, if it is there.
+    pub(super) fn touch(&self, group: &str, name: &str) -> Option<u64> {
         let file = File::open(self.path.join(group).join(name));
-        file.and_then(|file| touch(&file)).is_ok_and(|metadata| metadata.len() == size)
+        file.and_then(|file| touch(&file)).ok().map(|metadata| metadata.len())
     }
 
     /// Writes a file, in place of the one that is there. One that is too large is left out.

@@ -94,11 +94,13 @@ impl Service<Fetch> for Keep {
                     }
                     Ok(response)
                 }
-                // Only GET tells what is the matter.
-                Err(error) if lacks_head(&error) => Err(error),
                 Err(error) => {
                     shelf.heed(&asked.owner, &asked.subject, &error).await;
-                    let kept = if error.is_outage() { asked.kept(&shelf).await } else { None };
+                    let kept = if error.is_outage() && !lacks_head(&error) {
+                        asked.kept(&shelf).await
+                    } else {
+                        None
+                    };
                     kept.ok_or(error)
                 }
             }
@@ -116,12 +118,7 @@ impl Asked<'_> {
         };
         // A layout is on a disk already.
         let Endpoint::Http(_) = fetch.registry.endpoint else { return None };
-        let owner = Owner {
-            access: fetch.access.id().clone(),
-            registry: fetch.registry.host.clone(),
-            repository: fetch.repository.clone(),
-        };
-        Some(Asked { fetch, owner, subject })
+        Some(Asked { fetch, owner: Owner::of(fetch), subject })
     }
 
     /// The response with its content in memory, and that, where there is one.

@@ -10,26 +10,30 @@
 //! that repository.
 
 mod folder;
+mod heed;
 mod key;
 mod layer;
 mod note;
 mod queue;
 
+pub use heed::{Heed, HeedLayer};
 pub use key::Subject;
 pub use layer::{Keep, KeepLayer, Stale};
 
 use super::file::{make, sweep};
 use super::proof::Owner;
-use crate::auth::AccessId;
 use crate::config;
 use crate::error::Error;
 use crate::oci::{Code, Digest, Host};
+use crate::upstream::lacks_head;
 use bytes::Bytes;
 use folder::{Bounds, Folder};
 use key::Key;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use note::Note;
 use queue::Queue;
+use std::hash::Hash;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -57,7 +61,9 @@ struct Parts {
     documents: Arc<Folder>,
     ttl: Duration,
     queue: Queue,
-    failing: Cache<(Host, AccessId), ()>,
+    failing: Cache<Owner, ()>,
+    /// Whose HEAD was refused, which may or may not be the registry's word on a GET, until one of either succeeds.
+    doubted: Cache<Owner, ()>,
     /// Notes, and groups of them, that are to be gone, in case the disk does not let them go.
     refuted: Cache<(String, String), ()>,
 }
@@ -113,8 +119,9 @@ impl Shelf {
             documents: Arc::new(Folder::open(dir, "documents", making, documents)?),
             ttl: age,
             queue: Queue::new(),
-            failing: Cache::builder().max_capacity(HELD).time_to_live(FAILING).build(),
-            refuted: Cache::builder().max_capacity(HELD).time_to_live(age).build(),
+            failing: held(FAILING),
+            doubted: held(age),
+            refuted: held(age),
         }))))
     }
 
@@ -126,6 +133,7 @@ impl Shelf {
 
     /// Upstream has let `owner` read this. It is written behind the caller's back, or not at all when too much is.
     pub fn learn(&self, owner: &Owner, lesson: Lesson) {
+        self.0.doubted.invalidate(owner);
         let Lesson { subject, digest, media, size, content } = lesson;
         let now = Note::at(SystemTime::now());
         let note = Note { digest: Some(digest), media, size, ..now.clone() };
@@ -134,8 +142,9 @@ impl Shelf {
         let (shelf, owner) = (self.clone(), owner.clone());
         let weight = content.as_ref().map_or(0, Bytes::len);
         self.0.queue.add(weight, move || {
-            if let Some(content) = content {
-                shelf.put(&owner.registry, &digest, &content)?;
+            match content {
+                Some(content) => shelf.put(&owner.registry, &digest, &content)?,
+                None => shelf.still(&owner.registry, &digest),
             }
             let mut notes = notes;
             notes.try_for_each(|(subject, note)| shelf.note(&owner, &subject, &note))
@@ -166,11 +175,19 @@ impl Shelf {
     /// Upstream has failed `owner` with `error` when he asked for this; a refusal and a 404 put an end to what was known.
     pub async fn heed(&self, owner: &Owner, subject: &Subject, error: &Error) {
         if error.is_outage() {
-            self.0.failing.insert((owner.registry.clone(), owner.access.clone()), ());
+            self.0.failing.insert(owner.clone(), ());
             return;
         }
         let refused = matches!(error.code(), Code::Denied | Code::Unauthorized);
-        if !refused && error.status() != http::StatusCode::NOT_FOUND {
+        if lacks_head(error) {
+            if refused {
+                self.0.doubted.insert(owner.clone(), ());
+            }
+            return;
+        }
+        // That there is no list says nothing of what is in it.
+        let ends = refused || *subject != Subject::Repository;
+        if !ends || !refused && error.status() != http::StatusCode::NOT_FOUND {
             return;
         }
         let (shelf, group) = (self.clone(), self.0.key.owner(owner));
@@ -190,15 +207,15 @@ impl Shelf {
 
     /// Has upstream failed `owner` a moment ago?
     pub fn is_failing(&self, owner: &Owner) -> bool {
-        self.0.failing.contains_key(&(owner.registry.clone(), owner.access.clone()))
+        self.0.failing.contains_key(owner)
     }
 
     /// The note about `subject`, if it may be believed.
     fn believed(&self, owner: &Owner, subject: &Subject) -> io::Result<Option<Note>> {
-        let Parts { key, ttl, refuted, .. } = &*self.0;
+        let Parts { key, ttl, doubted, refuted, .. } = &*self.0;
         let group = key.owner(owner);
         let is_refuted = |name: String| refuted.contains_key(&(group.clone(), name));
-        if is_refuted(String::new()) || is_refuted(key.subject(subject)) {
+        if doubted.contains_key(owner) || is_refuted(String::new()) || is_refuted(key.subject(subject)) {
             return Ok(None);
         }
         let now = SystemTime::now();
@@ -238,10 +255,17 @@ impl Shelf {
     fn put(&self, registry: &Host, digest: &Digest, content: &Bytes) -> io::Result<()> {
         let Parts { key, documents, .. } = &*self.0;
         let (group, name) = (key.registry(registry), digest.to_string());
-        match documents.has(&group, &name, content.len() as u64) {
+        // What a crash has left may have the size and not the content.
+        match documents.has(&group, &name, content.len() as u64) && self.get(registry, digest)?.is_some() {
             true => Ok(()),
             false => documents.write(&group, &name, content),
         }
+    }
+
+    /// A document is still what is asked for.
+    fn still(&self, registry: &Host, digest: &Digest) {
+        let Parts { key, documents, .. } = &*self.0;
+        _ = documents.touch(&key.registry(registry), &digest.to_string());
     }
 
     fn get(&self, registry: &Host, digest: &Digest) -> io::Result<Option<Bytes>> {
@@ -254,6 +278,11 @@ impl Shelf {
         }
         Ok(Some(content.into()))
     }
+}
+
+/// Those noted last.
+fn held<K: Hash + Eq + Send + Sync + 'static>(ttl: Duration) -> Cache<K, ()> {
+    Cache::builder().max_capacity(HELD).eviction_policy(EvictionPolicy::lru()).time_to_live(ttl).build()
 }
 
 /// A disk that cannot say has nothing.

@@ -8,10 +8,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// KiB of documents that wait to be written; each job counts as one at least.
 const WAITING: u32 = 32 * 1024;
+/// Removals that wait.
+const REMOVALS: usize = 10_000;
+/// How long somebody waits for a removal.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Jobs done at a time.
 const BATCH: usize = 64;
 /// How long a disk that refused is spared.
@@ -25,6 +29,8 @@ pub(super) struct Queue {
     receiver: Mutex<Option<UnboundedReceiver<Job>>>,
     /// Bounds what waits.
     room: Arc<Semaphore>,
+    /// And what is to be gone.
+    removals: Arc<Semaphore>,
 }
 
 type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
@@ -33,14 +39,19 @@ enum Job {
     /// May be left out.
     Write(Work, #[expect(dead_code, reason = "given back with the job")] OwnedSemaphorePermit),
     /// Has somebody who waits for it.
-    Remove(Work, oneshot::Sender<()>),
+    Remove(
+        Work,
+        oneshot::Sender<()>,
+        #[expect(dead_code, reason = "given back with the job")] OwnedSemaphorePermit,
+    ),
 }
 
 impl Queue {
     pub(super) fn new() -> Queue {
         let (sender, receiver) = unbounded_channel();
         let room = Arc::new(Semaphore::new(WAITING as usize));
-        Queue { sender, receiver: Mutex::new(Some(receiver)), room }
+        let removals = Arc::new(Semaphore::new(REMOVALS));
+        Queue { sender, receiver: Mutex::new(Some(receiver)), room, removals }
     }
 
     /// Has `work` done some time, if there is room for the `bytes` it holds.
@@ -52,11 +63,12 @@ impl Queue {
         }
     }
 
-    /// Has `work` done, and waits for that.
+    /// Has `work` done, if not too much of this waits, and waits for that, but not for a disk that hangs.
     pub(super) async fn wait(&self, work: impl FnOnce() -> io::Result<()> + Send + 'static) {
+        let Ok(permit) = self.removals.clone().try_acquire_owned() else { return };
         let (done, wait) = oneshot::channel();
-        _ = self.sender.send(Job::Remove(Box::new(work), done));
-        _ = wait.await;
+        _ = self.sender.send(Job::Remove(Box::new(work), done, permit));
+        _ = timeout(PATIENCE, wait).await;
     }
 
     /// Does the jobs, for as long as the process runs.
@@ -98,7 +110,7 @@ impl Job {
         match self {
             Job::Write(..) if sick => Ok(()),
             Job::Write(work, _) => work(),
-            Job::Remove(work, done) => {
+            Job::Remove(work, done, _) => {
                 let removed = work();
                 // Who waited may have left.
                 _ = done.send(());

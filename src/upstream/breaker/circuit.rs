@@ -20,12 +20,22 @@ pub(super) struct Circuit(State);
 
 #[derive(Debug)]
 enum State {
-    /// It is asked, and has failed so often in a row.
-    Closed(u32),
+    /// It is asked, and has failed in a row.
+    Closed(Row),
     /// It is left alone until then, which is `pause` after it failed.
     Open { until: Instant, pause: Duration },
     /// One request is under way that decides, after a pause of so long.
     Trial(Duration),
+}
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Row {
+    failures: u32,
+    /// Of what the first fault was.
+    first: Option<u64>,
+    /// Was there a failure, or a fault of something else? Of one thing alone anybody may find one that always fails.
+    wide: bool,
 }
 
 /// What a request that was let through stands for.
@@ -44,6 +54,8 @@ pub(super) enum Outcome {
     Success,
     /// It is out of order.
     Failure,
+    /// It answers that it cannot, in a request about this.
+    Fault(u64),
     /// Nothing.
     Unknown,
 }
@@ -62,7 +74,7 @@ const SOON: Duration = Duration::from_secs(1);
 
 impl Circuit {
     pub(super) fn new() -> Circuit {
-        Circuit(State::Closed(0))
+        Circuit(State::Closed(Row::default()))
     }
 
     /// Lets a request through, or says when to come back.
@@ -88,20 +100,26 @@ impl Circuit {
     ) -> Option<Change> {
         match (&self.0, ticket, outcome) {
             (State::Closed(_), _, Outcome::Success) => {
-                self.0 = State::Closed(0);
+                self.0 = State::Closed(Row::default());
                 None
             }
-            (State::Closed(failures), _, Outcome::Failure) => {
-                let failures = failures + 1;
-                if rule.failures == 0 || failures < rule.failures {
-                    self.0 = State::Closed(failures);
+            (State::Closed(row), _, Outcome::Failure | Outcome::Fault(_)) => {
+                let row = row.and(outcome);
+                if rule.failures == 0 || row.failures < rule.failures || !row.wide {
+                    self.0 = State::Closed(row);
                     return None;
                 }
                 self.0 = State::Open { until: now + rule.pause, pause: rule.pause };
                 Some(Change::Opened(rule.pause))
             }
             (State::Trial(_), Ticket::Trial, Outcome::Success) => {
-                self.0 = State::Closed(0);
+                self.0 = State::Closed(Row::default());
+                Some(Change::Closed)
+            }
+            // It answers again, if only this: half of the failures would open it anew.
+            (State::Trial(_), Ticket::Trial, Outcome::Fault(of)) => {
+                let failures = rule.failures / 2;
+                self.0 = State::Closed(Row { failures, first: Some(of), wide: false });
                 Some(Change::Closed)
             }
             (State::Trial(pause), Ticket::Trial, Outcome::Failure) => {
@@ -120,7 +138,7 @@ impl Circuit {
 
     /// Is there nothing to remember?
     pub(super) fn is_sound(&self) -> bool {
-        matches!(self.0, State::Closed(0))
+        matches!(self.0, State::Closed(Row { failures: 0, .. }))
     }
 
     /// Is the registry left alone, or on trial?
@@ -134,6 +152,19 @@ impl Circuit {
             State::Closed(_) => false,
             State::Open { until, pause } => now < until + pause,
             State::Trial(_) => true,
+        }
+    }
+}
+
+impl Row {
+    fn and(self, outcome: Outcome) -> Row {
+        let failures = self.failures.saturating_add(1);
+        match outcome {
+            Outcome::Fault(of) => {
+                let wide = self.wide || self.first.is_some_and(|first| first != of);
+                Row { failures, first: self.first.or(Some(of)), wide }
+            }
+            _ => Row { failures, wide: true, ..self },
         }
     }
 }
@@ -174,6 +205,24 @@ mod tests {
             circuit.settle(Ticket::Plain, Outcome::Failure, now, &Rule { failures: 0, ..RULE });
         }
         assert!(circuit.admit(now).is_ok(), "0 is never");
+    }
+
+    #[test]
+    fn what_one_thing_alone_answers_opens_nothing() {
+        let (mut circuit, now) = (Circuit::new(), Instant::now());
+        for _ in 0..100 {
+            assert_eq!(circuit.settle(Ticket::Plain, Outcome::Fault(1), now, &RULE), None);
+        }
+        assert!(circuit.admit(now).is_ok());
+        let change = circuit.settle(Ticket::Plain, Outcome::Fault(2), now, &RULE);
+        assert_eq!(change, Some(Change::Opened(RULE.pause)));
+        // As a trial it closes it, half-way.
+        let later = now + secs(1);
+        let ticket = circuit.admit(later).unwrap();
+        assert_eq!(circuit.settle(ticket, Outcome::Fault(1), later, &RULE), Some(Change::Closed));
+        assert_eq!(circuit.settle(Ticket::Plain, Outcome::Fault(1), later, &RULE), None);
+        let change = circuit.settle(Ticket::Plain, Outcome::Failure, later, &RULE);
+        assert_eq!(change, Some(Change::Opened(RULE.pause)));
     }
 
     #[test]

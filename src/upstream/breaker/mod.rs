@@ -76,7 +76,7 @@ impl Circuits {
         let change = {
             let mut failing = self.lock();
             if !failing.contains_key(&registry.host) {
-                if outcome != Outcome::Failure
+                if !matches!(outcome, Outcome::Failure | Outcome::Fault(_))
                     || rule.failures == 0
                     || !make_room(&mut failing, registry, now)
                 {

@@ -3,7 +3,8 @@
 use super::{Holds, key};
 use crate::body::Body;
 use crate::pull::Fetch;
-use crate::upstream::Failure;
+use crate::upstream::auth::is_from;
+use crate::upstream::{Endpoint, Failure};
 use http::Response;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -59,13 +60,21 @@ where
 
     fn call(&mut self, fetch: Fetch) -> Self::Future {
         let key = key(&fetch);
+        let base = match &fetch.registry.endpoint {
+            Endpoint::Http(base) => Some(base.clone()),
+            Endpoint::Layout(_) => None,
+        };
         if let Err(error) = self.holds.check(&key) {
             return Box::pin(std::future::ready(Err(Failure::Final(error))));
         }
         let (holds, answer) = (self.holds.clone(), self.inner.call(fetch));
         Box::pin(async move {
             let answer = answer.await;
-            holds.note(key, &answer);
+            // What a storage says that it redirected to is not the registry's word.
+            let own = |response| base.as_ref().is_none_or(|base| is_from(base, response));
+            if answer.as_ref().map_or(true, own) {
+                holds.note(key, &answer);
+            }
             answer
         })
     }

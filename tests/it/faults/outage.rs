@@ -12,12 +12,11 @@ fn fast(more: &str) -> String {
     FAST.replace("{ ", &format!("{{ {more}, "))
 }
 
-/// A registry with `library/app:v1` that answers 503 for as long as it is told.
+/// A registry with `library/app:v1` that breaks connections for as long as it is told.
 async fn registry() -> (Upstream, Image, Arc<AtomicBool>) {
     let out = Arc::new(AtomicBool::new(false));
     let outage = out.clone();
-    let upstream =
-        Upstream::scripted(move |_| outage.load(Ordering::Relaxed).then(|| Plan::status(503))).await;
+    let upstream = Upstream::scripted(move |_| outage.load(Ordering::Relaxed).then(Plan::reset)).await;
     let image = Image::push(&upstream, Some("v1"), "amd64", b"x");
     (upstream, image, out)
 }

@@ -2,7 +2,7 @@
 
 use super::{KEEPING, Registry, WARNING, ask, files, is_stale, noted, outages};
 use crate::spool::{metric, until};
-use crate::support::{Image, Plan, Proxy, respond};
+use crate::support::{Image, Plan, Proxy, Upstream, respond};
 use http::Method;
 
 #[tokio::test]
@@ -221,4 +221,57 @@ async fn what_rots_is_removed_and_counts_as_absent() {
         registry.all(Plan::reset());
         is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
     }
+}
+
+/// Whatever it is that a registry refuses to somebody, he is served nothing any more.
+#[tokio::test]
+async fn a_refusal_of_anything_ends_what_is_kept() {
+    for what in ["blob", "part", "head", "tags", "manifest"] {
+        let registry = Registry::start().await;
+        let image = Image::push(&registry.upstream, Some("v1"), "amd64", b"x");
+        let proxy = registry.proxy().await;
+        assert_eq!(ask(&proxy, Method::GET, "manifests/v1", &[]).await.status, 200);
+        noted(proxy.folder(), 3).await;
+        registry.all(Plan::status(403));
+        let blob = format!("blobs/{}", image.layer);
+        let refused = match what {
+            "blob" => ask(&proxy, Method::GET, &blob, &[]).await,
+            "part" => ask(&proxy, Method::GET, &blob, &[("range", "bytes=0-1")]).await,
+            "head" => ask(&proxy, Method::HEAD, &blob, &[]).await,
+            "tags" => ask(&proxy, Method::GET, "tags/list", &[]).await,
+            _ => ask(&proxy, Method::GET, &format!("manifests/{}", image.manifest), &[]).await,
+        };
+        assert_eq!(refused.status, 403, "{what}");
+        registry.all(Plan::reset());
+        assert_eq!(ask(&proxy, Method::GET, "manifests/v1", &[]).await.status, 502, "{what}");
+    }
+}
+
+/// A HEAD that is refused may say nothing of GET, but it is no reason to believe what was said before.
+#[tokio::test]
+async fn where_head_is_refused_and_get_cannot_say_nothing_is_kept() {
+    let mode = std::sync::Arc::new(std::sync::Mutex::new("up"));
+    let upstream = Upstream::scripted({
+        let mode = mode.clone();
+        move |seen| match *mode.lock().unwrap() {
+            "up" => None,
+            "doubt" if seen.method == Method::HEAD => Some(Plan::status(403)),
+            "doubt" => Some(Plan::status(429)),
+            _ => Some(Plan::reset()),
+        }
+    })
+    .await;
+    Image::push(&upstream, Some("v1"), "amd64", b"x");
+    let proxy = Proxy::to(upstream.address, "", KEEPING).await;
+    let fresh = ask(&proxy, Method::GET, "manifests/v1", &[]).await;
+    noted(proxy.folder(), 3).await;
+    *mode.lock().unwrap() = "doubt";
+    for method in [Method::HEAD, Method::GET] {
+        assert_eq!(ask(&proxy, method, "manifests/v1", &[]).await.status, 429);
+    }
+    // What is let read again is kept again.
+    *mode.lock().unwrap() = "up";
+    assert_eq!(ask(&proxy, Method::GET, "manifests/v1", &[]).await.status, 200);
+    *mode.lock().unwrap() = "down";
+    is_stale(&fresh, &ask(&proxy, Method::GET, "manifests/v1", &[]).await);
 }
