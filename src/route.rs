@@ -17,13 +17,14 @@ use crate::pull::{Conditions, Place, Pull, Spelt, Verb};
 use crate::telemetry::masked;
 use crate::upstream::Registries;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use pin_project_lite::pin_project;
 use query::Query;
 use std::future::{Ready, ready};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tower::{Service, ServiceExt as _};
+use std::task::{Context, Poll, ready};
+use tower::Service;
 
 /// What a request is.
 #[derive(Debug)]
@@ -45,6 +46,18 @@ pub struct Route<G, P, C> {
     control: C,
 }
 
+pin_project! {
+    /// The response future of [`Route`]: that of the service it chose.
+    #[project = Projected]
+    #[allow(missing_docs)]
+    pub enum Routing<G, P, C> {
+        Ping { #[pin] future: G },
+        Pull { #[pin] future: P },
+        Control { #[pin] future: C },
+        Refused { error: Option<Error> },
+    }
+}
+
 impl<G, P, C> Route<G, P, C> {
     /// A router over the service for each kind.
     pub fn new(registries: Arc<Registries>, ping: G, pull: P, control: C) -> Route<G, P, C> {
@@ -55,28 +68,47 @@ impl<G, P, C> Route<G, P, C> {
 impl<B, G, P, C> Service<Request<B>> for Route<G, P, C>
 where
     B: http_body::Body + Send + 'static,
-    G: Service<Caller, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
-    P: Service<Pull, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
-    C: Service<Request<B>, Response = Response<Body>, Error = Error> + Clone + Send + 'static,
-    G::Future: Send,
-    P::Future: Send,
-    C::Future: Send,
+    G: Service<Caller, Response = Response<Body>, Error = Error>,
+    P: Service<Pull, Response = Response<Body>, Error = Error>,
+    C: Service<Request<B>, Response = Response<Body>, Error = Error>,
 {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+    type Future = Routing<G::Future, P::Future, C::Future>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // Which child has to be ready is known in `call` only.
-        Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Which one is needed is known in `call` only. None holds back by its readiness: what is too much is refused.
+        ready!(self.ping.poll_ready(cx))?;
+        ready!(self.pull.poll_ready(cx))?;
+        self.control.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match form::check(&request).and_then(|()| route(&request, &self.registries)) {
-            Ok(Routed::Ping(caller)) => Box::pin(self.ping.clone().oneshot(caller)),
-            Ok(Routed::Pull(pull)) => Box::pin(self.pull.clone().oneshot(*pull)),
-            Ok(Routed::Control) => Box::pin(self.control.clone().oneshot(request)),
-            Err(error) => Box::pin(std::future::ready(Err(error))),
+            Ok(Routed::Ping(caller)) => Routing::Ping { future: self.ping.call(caller) },
+            Ok(Routed::Pull(pull)) => Routing::Pull { future: self.pull.call(*pull) },
+            Ok(Routed::Control) => Routing::Control { future: self.control.call(request) },
+            Err(error) => Routing::Refused { error: Some(error) },
+        }
+    }
+}
+
+impl<G, P, C> Future for Routing<G, P, C>
+where
+    G: Future<Output = Result<Response<Body>, Error>>,
+    P: Future<Output = Result<Response<Body>, Error>>,
+    C: Future<Output = Result<Response<Body>, Error>>,
+{
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            Projected::Ping { future } => future.poll(cx),
+            Projected::Pull { future } => future.poll(cx),
+            Projected::Control { future } => future.poll(cx),
+            Projected::Refused { error } => {
+                Poll::Ready(Err(error.take().expect("a future is not polled after it was ready")))
+            }
         }
     }
 }

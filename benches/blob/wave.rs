@@ -42,7 +42,10 @@ impl Wave {
         });
         let full = match peer {
             Peer::WaveFull => {
-                format!("  accounts: {{alice: {PASSWORD}}}\n  rate-limit.pull.authenticated: 1000000 / 1m\n")
+                format!(
+                    "  accounts: {{alice: {PASSWORD}}}\n  rate-limit.pull.authenticated: 1000000 / 1m\n  \
+                     log.level: warn\n"
+                )
             }
             _ => String::new(),
         };

@@ -1,12 +1,13 @@
 //! The layer that refuses what is too much: at the edge for all requests, and towards each registry.
 
-use super::Admit;
+use super::{Admit, Permit};
 use crate::body::Body;
 use crate::error::Error;
 use http::Response;
+use pin_project_lite::pin_project;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tower::{Layer, Service};
 
 /// Makes [`Admission`].
@@ -21,6 +22,16 @@ pub struct AdmissionLayer<P> {
 pub struct Admission<S, P> {
     inner: S,
     permits: Arc<P>,
+}
+
+pin_project! {
+    /// The response future of [`Admission`].
+    #[project = Projected]
+    #[allow(missing_docs)]
+    pub enum Admitting<F> {
+        Admitted { #[pin] inner: F, permit: Option<Permit> },
+        Refused { error: Option<Error> },
+    }
 }
 
 impl<P> AdmissionLayer<P> {
@@ -56,26 +67,41 @@ impl<S, P, R> Service<R> for Admission<S, P>
 where
     S: Service<R, Response = Response<Body>>,
     S::Error: Into<Error>,
-    S::Future: Send + 'static,
     P: Admit<R>,
 {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+    type Future = Admitting<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let permit = match self.permits.admit(&request) {
-            Ok(permit) => permit,
-            Err(error) => return Box::pin(std::future::ready(Err(error))),
-        };
-        let response = self.inner.call(request);
-        Box::pin(async move {
-            let response = response.await.map_err(Into::into)?;
-            Ok(response.map(|body| body.watched(permit)))
+        match self.permits.admit(&request) {
+            Ok(permit) => Admitting::Admitted { inner: self.inner.call(request), permit: Some(permit) },
+            Err(error) => Admitting::Refused { error: Some(error) },
+        }
+    }
+}
+
+impl<F, E> Future for Admitting<F>
+where
+    F: Future<Output = Result<Response<Body>, E>>,
+    E: Into<Error>,
+{
+    type Output = Result<Response<Body>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        const DONE: &str = "a future is not polled after it was ready";
+        Poll::Ready(match self.project() {
+            Projected::Admitted { inner, permit } => {
+                let response = ready!(inner.poll(cx)).map_err(Into::into);
+                // Of a failure there is no body for it to ride on: it is given back here.
+                let permit = permit.take().expect(DONE);
+                response.map(|response| response.map(|body| body.watched(permit)))
+            }
+            Projected::Refused { error } => Err(error.take().expect(DONE)),
         })
     }
 }

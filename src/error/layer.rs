@@ -2,13 +2,13 @@
 
 use super::{Envelope, Error, Side, render};
 use crate::body::Body;
-use futures_util::FutureExt as _;
 use http::{Request, Response};
+use pin_project_lite::pin_project;
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tower::{Layer, Service};
 
 /// Makes [`Rescue`].
@@ -29,15 +29,27 @@ impl<S> Layer<S> for RescueLayer {
     }
 }
 
+pin_project! {
+    /// The response future of [`Rescue`].
+    pub struct Rescuing<F> {
+        #[pin]
+        inner: Option<F>,
+        panic: Option<Panic>,
+        envelope: Envelope,
+    }
+}
+
+/// What a panic leaves behind.
+type Panic = Box<dyn std::any::Any + Send>;
+
 impl<S, B> Service<Request<B>> for Rescue<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
     S::Error: Into<Error>,
-    S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Rescuing<S::Future>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // Nothing below signals back-pressure through readiness: admission refuses in `call` instead, where
@@ -47,18 +59,33 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let envelope = Envelope::of(request.method(), request.uri().path());
-        let response = std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
-        Box::pin(async move {
-            let outcome = match response {
-                Ok(response) => AssertUnwindSafe(response).catch_unwind().await,
-                Err(panic) => Err(panic),
-            };
-            Ok(match outcome {
-                Ok(Ok(response)) => response,
-                Ok(Err(error)) => rescue(&error.into(), envelope),
-                Err(panic) => rescue(&panicked(&*panic), envelope),
-            })
-        })
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
+            Ok(inner) => Rescuing { inner: Some(inner), panic: None, envelope },
+            Err(panic) => Rescuing { inner: None, panic: Some(panic), envelope },
+        }
+    }
+}
+
+impl<F, E> Future for Rescuing<F>
+where
+    F: Future<Output = Result<Response<Body>, E>>,
+    E: Into<Error>,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let outcome = match this.inner.as_mut().as_pin_mut() {
+            Some(inner) => std::panic::catch_unwind(AssertUnwindSafe(|| inner.poll(cx))),
+            None => Err(this.panic.take().expect("a future is not polled after it was ready")),
+        };
+        let response = match outcome {
+            Ok(outcome) => ready!(outcome).unwrap_or_else(|error| rescue(&error.into(), *this.envelope)),
+            Err(panic) => rescue(&panicked(&*panic), *this.envelope),
+        };
+        // What has ended, perhaps by a panic, is never polled again.
+        this.inner.set(None);
+        Poll::Ready(Ok(response))
     }
 }
 

@@ -13,13 +13,15 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 // These are not for operators to set: no client of a registry comes near them, and larger ones cost memory that
 // `max-connections` and `max-requests` are reckoned with.
@@ -67,9 +69,10 @@ where
     let asked = Arc::new(AtomicBool::new(false));
     let first = asked.clone();
     let outgoing = &outgoing;
+    let edge = Edge::new(service, peer, FRAME);
     let answer = service_fn(move |request| {
         asked.store(true, Ordering::Relaxed);
-        let answer = edge(service.clone(), request, peer, FRAME);
+        let answer = edge.answer(request);
         async move { answer.await.map(outgoing) }
     });
     let connection = http1::Builder::new()
@@ -110,8 +113,9 @@ pub(super) async fn http2<I>(
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
+    let edge = Edge::new(service, peer, PIECE);
     let answer = service_fn(move |request| {
-        let answer = edge(service.clone(), request, peer, PIECE);
+        let answer = edge.answer(request);
         async move { answer.await.map(|response| response.map(Paced::new)) }
     });
     let streams = Streams::new(limits.stall);
@@ -145,12 +149,33 @@ where
     }
 }
 
-async fn edge(
-    service: Service,
-    mut request: Request<Incoming>,
+/// The edge stack for the requests of one connection. They share one clone of it: each takes its turn to find it ready
+/// and to be given to it, and no one's readiness is used by another.
+struct Edge {
+    service: Arc<Mutex<Service>>,
     peer: Peer,
     piece: usize,
-) -> Result<Response<Body>, Infallible> {
-    request.extensions_mut().insert(peer);
-    service.oneshot(request).await.map(|response| response.map(|body| body.in_pieces(piece)))
+}
+
+impl Edge {
+    fn new(service: Service, peer: Peer, piece: usize) -> Edge {
+        Edge { service: Arc::new(Mutex::new(service)), peer, piece }
+    }
+
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+        request.extensions_mut().insert(self.peer);
+        let (service, piece, mut request) = (self.service.clone(), self.piece, Some(request));
+        async move {
+            let answer = poll_fn(|cx| {
+                let mut service = service.lock().expect("no panic while locked");
+                ready!(service.poll_ready(cx))?;
+                let request = request.take().expect("a request is given away once");
+                Poll::Ready(Ok::<_, Infallible>(service.call(request)))
+            });
+            answer.await?.await.map(|response| response.map(|body| body.in_pieces(piece)))
+        }
+    }
 }

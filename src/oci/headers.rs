@@ -1,6 +1,7 @@
 //! Header names of the registry protocol and the values we always send.
 
 use super::Digest;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
 /// `Docker-Content-Digest`: the digest of the content, on every manifest and blob (distribution-spec main).
@@ -30,11 +31,22 @@ pub fn digest_value(digest: &Digest) -> HeaderValue {
     HeaderValue::try_from(text).expect("a digest is ASCII")
 }
 
+/// A digest as a header value and as a strong entity tag, which are one text: with and without quotes.
+pub fn digest_and_etag(digest: &Digest) -> (HeaderValue, HeaderValue) {
+    let etag = Bytes::from(quoted(digest));
+    let value = |text| HeaderValue::from_maybe_shared(text).expect("a digest is ASCII");
+    (value(etag.slice(1..etag.len() - 1)), value(etag))
+}
+
 /// A digest as a strong entity tag: quoted (RFC 9110, 8.8.3).
 pub fn etag_value(digest: &Digest) -> HeaderValue {
+    HeaderValue::try_from(quoted(digest)).expect("a digest is ASCII")
+}
+
+fn quoted(digest: &Digest) -> Vec<u8> {
     let mut text = Vec::with_capacity(TYPICAL);
     text.push(b'"');
     digest.write(&mut text);
     text.push(b'"');
-    HeaderValue::try_from(text).expect("a digest is ASCII")
+    text
 }

@@ -23,9 +23,9 @@ pub fn document(
     verb: Verb,
     conditions: &Conditions,
 ) -> Response<Body> {
-    let etag = headers::etag_value(digest);
+    let (digest, etag) = headers::digest_and_etag(digest);
     if unmodified(conditions, &etag) {
-        return not_modified(digest);
+        return unchanged(digest, etag);
     }
     let total = content.len() as u64;
     let (status, part, content_range) =
@@ -47,7 +47,7 @@ pub fn document(
     *response.status_mut() = status;
     *response.headers_mut() = HeaderMap::with_capacity(FIELDS);
     let fields = response.headers_mut();
-    identity(fields, digest);
+    identify(fields, digest, etag);
     fields.insert(header::CONTENT_TYPE, media);
     // hyper keeps what is set here, and sets nothing itself for HEAD.
     fields.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -69,9 +69,14 @@ pub fn unmodified(conditions: &Conditions, etag: &HeaderValue) -> bool {
 
 /// 304 for content with this digest.
 pub fn not_modified(digest: &Digest) -> Response<Body> {
+    let (digest, etag) = headers::digest_and_etag(digest);
+    unchanged(digest, etag)
+}
+
+fn unchanged(digest: HeaderValue, etag: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    identity(response.headers_mut(), digest);
+    identify(response.headers_mut(), digest, etag);
     response
 }
 
@@ -98,8 +103,13 @@ pub fn unconfirmed(response: &mut Response<Body>, stale: Option<&Stale>) {
 
 /// The headers that say which content this is.
 pub fn identity(fields: &mut HeaderMap, digest: &Digest) {
-    fields.insert(headers::CONTENT_DIGEST, headers::digest_value(digest));
-    fields.insert(header::ETAG, headers::etag_value(digest));
+    let (digest, etag) = headers::digest_and_etag(digest);
+    identify(fields, digest, etag);
+}
+
+fn identify(fields: &mut HeaderMap, digest: HeaderValue, etag: HeaderValue) {
+    fields.insert(headers::CONTENT_DIGEST, digest);
+    fields.insert(header::ETAG, etag);
     fields.insert(headers::API_VERSION, headers::REGISTRY_V2);
 }
 

@@ -6,8 +6,9 @@ use super::{Kind, names};
 use crate::body::{Cause, End, Watch};
 use crate::error::{Blame, BoxError, causes};
 use crate::net::Peer;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use metrics::counter;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -25,7 +26,9 @@ pub(super) struct Record {
     handles: Arc<Handles>,
     kind: Kind,
     method: &'static str,
-    path: String,
+    uri: Uri,
+    /// Of `uri`, once a span or a line shows it.
+    path: OnceCell<String>,
     id: HeaderValue,
     peer: Option<Peer>,
     agent: Option<HeaderValue>,
@@ -55,7 +58,8 @@ impl Record {
             handles,
             kind: Kind::of(request.uri().path()),
             method: method(request.method()),
-            path: masked(request.uri().path()),
+            uri: request.uri().clone(),
+            path: OnceCell::new(),
             id,
             peer: request.extensions().get::<Peer>().copied(),
             agent: agent.filter(|_| access == Access::On),
@@ -69,7 +73,11 @@ impl Record {
     /// The span around everything that happens below.
     pub(super) fn span(&self) -> tracing::Span {
         let (id, kind) = (self.id.to_str().unwrap_or_default(), self.kind.as_str());
-        tracing::info_span!("request", id, method = self.method, kind, path = self.path)
+        tracing::info_span!("request", id, method = self.method, kind, path = self.path())
+    }
+
+    fn path(&self) -> &str {
+        self.path.get_or_init(|| masked(self.uri.path()))
     }
 
     pub(super) fn id(&self) -> HeaderValue {
@@ -104,7 +112,7 @@ impl Record {
         if let Some((cause, error)) = self.broken.take() {
             let (id, cause) = (self.id.to_str().unwrap_or_default(), cause.as_str());
             counter!(names::BROKEN, "cause" => cause).increment(1);
-            tracing::warn!(id, kind, path = self.path, bytes, cause, error, "response broke off");
+            tracing::warn!(id, kind, path = self.path(), bytes, cause, error, "response broke off");
         }
         if self.access == Access::On {
             self.line(end, bytes, took);
@@ -120,7 +128,7 @@ impl Record {
             scheme = self.peer.map(|peer| peer.scheme.as_str()),
             method = self.method,
             kind = self.kind.as_str(),
-            path = self.path,
+            path = self.path(),
             status = head.map(|head| head.status),
             code = head.and_then(|head| head.blame).map(|blame| blame.code.as_str()),
             bytes,

@@ -19,7 +19,7 @@ pub enum Kind {
     Tags,
     /// Referrers.
     Referrers,
-    /// A path under `/v2` that is none of the API's.
+    /// A path under `/v2` that has the form of none of the API's.
     Invalid,
     /// Everything outside `/v2`.
     Control,
@@ -37,6 +37,28 @@ impl Kind {
         if path != "/v2" && !path.starts_with("/v2/") {
             return Kind::Control;
         }
+        let rest = &path["/v2".len()..];
+        if rest.len() < 2 {
+            return Kind::Ping;
+        }
+        // Every request passes here, and again where it is parsed: nearly always the place of a word says it.
+        let mut words = rest.rsplit('/');
+        let (Some(last), Some(word), Some(name)) = (words.next(), words.next(), words.next()) else {
+            return Kind::Invalid;
+        };
+        match word {
+            _ if path.contains('%') => Kind::encoded(path),
+            _ if name.is_empty() || last.is_empty() => Kind::Invalid,
+            "manifests" => Kind::Manifest,
+            "blobs" => Kind::Blob,
+            "referrers" => Kind::Referrers,
+            "tags" if last == "list" => Kind::Tags,
+            _ => Kind::Invalid,
+        }
+    }
+
+    /// The kind where something is encoded, perhaps a separator.
+    fn encoded(path: &str) -> Kind {
         match Path::parse(path) {
             Ok(Path::Ping) => Kind::Ping,
             Ok(Path::Object { object: Object::Manifest(_), .. }) => Kind::Manifest,
@@ -102,7 +124,12 @@ mod tests {
         assert_eq!(Kind::of("/v2/"), Kind::Ping);
         assert_eq!(Kind::of("/v2/library/busybox/manifests/latest"), Kind::Manifest);
         assert_eq!(Kind::of("/v2/a/tags/list"), Kind::Tags);
-        assert_eq!(Kind::of("/v2/a/b/c"), Kind::Invalid);
+        assert_eq!(Kind::of("/v2/a/blobs/sha256:1"), Kind::Blob);
+        assert_eq!(Kind::of("/v2/a/%62lobs/sha256:1"), Kind::Invalid);
+        assert_eq!(Kind::of("/v2/a/%6danifests/latest"), Kind::Manifest);
+        for path in ["/v2/a/b/c", "/v2/manifests/latest", "/v2//manifests/latest", "/v2/a/blobs/", "/v2//"] {
+            assert_eq!(Kind::of(path), Kind::Invalid, "{path}");
+        }
         assert_eq!(Kind::of("/container-token"), Kind::Control);
         assert_eq!(Kind::of("/v2x"), Kind::Control);
     }

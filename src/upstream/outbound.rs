@@ -1,7 +1,6 @@
 //! Plain HTTP to a registry: its pool, with redirects.
 
 use super::Failure;
-use super::auth::is_from;
 use super::client::{Carries, Client};
 use super::connect::{Connector, Rules};
 use super::guard::{Guard, Private};
@@ -12,7 +11,7 @@ use super::proxy::Proxies;
 use super::quota::Quotas;
 use super::redirect::{Redirects, Rule, hand_out};
 use super::tls::{self, Trust};
-use super::{Endpoint, Registries, Registry};
+use super::{Registries, Registry};
 use crate::body::Body;
 use crate::config;
 use crate::error::Error;
@@ -111,9 +110,9 @@ impl tower::Service<Outbound> for Http {
                 .oneshot(request)
                 .await
                 .map(hand_out);
-            if let (Ok(response), Endpoint::Http(base)) = (&answer, &registry.endpoint)
+            if let Ok(response) = &answer
                 && Quotas::are_in(response.headers())
-                && is_from(base, response)
+                && registry.is_own(response)
             {
                 pools.quotas.observe(&registry, response.headers());
             }

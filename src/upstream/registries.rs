@@ -5,9 +5,11 @@ use crate::auth::Access;
 use crate::config;
 use crate::error::Error;
 use crate::oci::{Code, Host};
+use http::Response;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tower_http::follow_redirect::RequestUri;
 use url::Url;
 
 /// One upstream registry.
@@ -23,6 +25,7 @@ pub struct Registry {
     pub listed: bool,
     /// What the operator said of it, or the defaults.
     pub policy: config::Registry,
+    access: Access,
 }
 
 /// How a registry is reached.
@@ -96,7 +99,11 @@ impl Registry {
             (None, None) => Endpoint::Http(natural(host)),
         };
         let alias = policy.alias.as_deref().unwrap_or("other").into();
-        Registry { host: host.clone(), alias, endpoint, listed, policy: policy.clone() }
+        let access = match &policy.credentials {
+            Some(credentials) => Access::operator(host, credentials.clone()),
+            None => Access::anonymous(),
+        };
+        Registry { host: host.clone(), alias, endpoint, listed, policy: policy.clone(), access }
     }
 
     /// What to do with redirects of blobs that are for the client.
@@ -106,10 +113,17 @@ impl Registry {
 
     /// The operator's access: his credentials for this registry, else none.
     pub fn access(&self) -> Access {
-        match &self.policy.credentials {
-            Some(credentials) => Access::operator(&self.host, credentials.clone()),
-            None => Access::anonymous(),
-        }
+        self.access.clone()
+    }
+
+    /// Is this its own answer, and not that of whom it redirected to? Only its own challenges are answered with what is
+    /// meant for it, and only its own answers say how it is.
+    pub(crate) fn is_own<B>(&self, response: &Response<B>) -> bool {
+        let (Endpoint::Http(base), Some(RequestUri(uri))) = (&self.endpoint, response.extensions().get())
+        else {
+            return true;
+        };
+        Url::parse(&uri.to_string()).is_ok_and(|url| url.origin() == base.origin())
     }
 }
 
@@ -148,6 +162,24 @@ mod tests {
         for host in ["internal.example", "docker.io", "unlisted.example"] {
             assert_eq!(label(host), "other", "{host}");
         }
+    }
+
+    #[test]
+    fn a_redirect_leads_away_from_the_registry() {
+        let mut config = config::Registries::default();
+        config.listed.insert("a.example".parse().unwrap(), config::Registry::default());
+        let registry = Registries::new(&config).find(&"a.example".parse().unwrap()).unwrap();
+        let check = |uri: &'static str, want| {
+            let mut response = Response::new(());
+            response.extensions_mut().insert(RequestUri(http::Uri::from_static(uri)));
+            assert_eq!(registry.is_own(&response), want, "{uri}");
+        };
+        check("https://a.example/v2/", true);
+        check("https://A.example:443/elsewhere", true);
+        check("https://a.example:8443/v2/", false);
+        check("http://a.example/v2/", false);
+        check("https://b.example/v2/", false);
+        assert!(registry.is_own(&Response::new(())));
     }
 
     #[test]

@@ -241,27 +241,15 @@ async fn a_forward_proxy_is_tunnelled_through() {
 #[tokio::test]
 async fn behind_a_proxy_names_are_guarded() {
     let (proxy, task) = raw(b"HTTP/1.1 403 Forbidden\r\n\r\n", Then::Wait).await;
-    let proxy = format!("http://{proxy}").parse().unwrap();
-    let environment = Proxy { http: Some(proxy), https: None, none: Vec::new() };
+    let proxy: Option<url::Url> = Some(format!("http://{proxy}").parse().unwrap());
+    let environment = Proxy { http: proxy.clone(), https: proxy, none: Vec::new() };
     let config = config::Upstream { proxy: environment, attempts: 1, ..limits() };
     let remote = remote(&config, Private::Allowed);
     let get = |uri: &str| Request::get(uri).body(Empty::<Bytes>::new()).unwrap();
     let refused = remote.oneshot(get("http://layers.example/x")).await.unwrap_err();
     assert_eq!(refused.status(), 502);
     let registries = Arc::new(Registries::new(&config::Registries::default()));
-    let policy = Registry {
-        url: Some("http://10.0.0.1".parse().unwrap()),
-        trusted_hosts: Vec::new(),
-        ..Default::default()
-    };
-    let listed = listed("registry.example", policy);
-    let unlisted = Arc::new(crate::upstream::Registry {
-        host: "10.0.0.1".parse().unwrap(),
-        alias: "other".into(),
-        endpoint: only(&listed).endpoint.clone(),
-        listed: false,
-        policy: Registry::default(),
-    });
+    let unlisted = registries.find(&"10.0.0.1".parse().unwrap()).unwrap();
     let error = whole(&config, &registries).oneshot(fetch(&unlisted, blob())).await.unwrap_err();
     assert_eq!(error.code(), Code::Denied);
     task.abort();

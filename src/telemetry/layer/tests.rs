@@ -103,7 +103,7 @@ async fn an_error_is_counted_with_code_and_side() {
     let _recorder = metrics::set_default_local_recorder(recorder);
     let request = Request::get("/v2/a/blobs/x").body(()).unwrap();
     drop(answer(request, Err(Error::client(Code::DigestInvalid, "no"))).await);
-    let labels = [("kind", "invalid"), ("status", "400"), ("code", "DIGEST_INVALID"), ("side", "client")];
+    let labels = [("kind", "blob"), ("status", "400"), ("code", "DIGEST_INVALID"), ("side", "client")];
     assert_eq!(testing::value(&metrics, names::REQUESTS, &labels), 1.0);
     assert_eq!(testing::value(&metrics, names::STREAMS, &[("end", "dropped")]), 1.0);
 }

@@ -1,7 +1,7 @@
 //! The layer that answers a registry's challenge. The innermost place that still knows *whose* credentials; below it
 //! there is plain HTTP.
 
-use super::challenge::{is_from, pick};
+use super::challenge::pick;
 use super::realm::Realm;
 use super::token;
 use super::tokens::{Action, Key, Tokens};
@@ -110,7 +110,7 @@ where
             },
         };
         let response = self.send(presented.clone()).await?;
-        if response.status() != StatusCode::UNAUTHORIZED || !is_from(self.base()?, &response) {
+        if response.status() != StatusCode::UNAUTHORIZED || !self.fetch.registry.is_own(&response) {
             if failure.is_some() {
                 self.shared.challenges.invalidate(host).await;
             }
@@ -157,7 +157,8 @@ where
         let carries = Carries::Document;
         let outbound = Outbound { registry, redirects: Redirects::Follow, carries, request };
         let response = self.inner.clone().oneshot(outbound).await?;
-        let challenged = response.status() == StatusCode::UNAUTHORIZED && is_from(self.base()?, &response);
+        let challenged =
+            response.status() == StatusCode::UNAUTHORIZED && self.fetch.registry.is_own(&response);
         Ok(pick(response.headers()).filter(|_| challenged))
     }
 

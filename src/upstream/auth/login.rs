@@ -1,6 +1,6 @@
 //! Are these credentials good?
 
-use super::challenge::{is_from, pick};
+use super::challenge::pick;
 use super::realm::Realm;
 use super::token;
 use crate::auth::Credentials;
@@ -35,7 +35,7 @@ impl Login {
         let Endpoint::Http(base) = &registry.endpoint else { return Ok(true) };
         let ping = request::ping(base);
         let response = self.get(registry, &ping, None).await?;
-        let challenge = pick(response.headers()).filter(|_| is_from(base, &response));
+        let challenge = pick(response.headers()).filter(|_| registry.is_own(&response));
         match (response.status(), challenge) {
             (StatusCode::UNAUTHORIZED, Some(Challenge::Bearer { realm, service, .. })) => {
                 let realm = Realm::new(&realm, registry).map_err(|why| {

@@ -7,6 +7,5 @@ mod realm;
 mod token;
 mod tokens;
 
-pub(super) use challenge::is_from;
 pub use layer::{Auth, AuthLayer};
 pub use login::Login;

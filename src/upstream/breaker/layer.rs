@@ -4,14 +4,12 @@
 use super::{Circuits, Outcome};
 use crate::body::Body;
 use crate::pull::Fetch;
-use crate::upstream::auth::is_from;
-use crate::upstream::{Endpoint, Failure};
+use crate::upstream::{Failure, Registry};
 use http::{Response, StatusCode};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
-use url::Url;
 
 /// Makes [`Breaker`]. The services of one layer share what they know of registries.
 #[derive(Clone, Debug)]
@@ -59,15 +57,11 @@ where
             Ok(passage) => passage,
             Err(error) => return Box::pin(std::future::ready(Err(Failure::Final(error)))),
         };
-        let base = match &fetch.registry.endpoint {
-            Endpoint::Http(base) => Some(base.clone()),
-            Endpoint::Layout(_) => None,
-        };
-        let whose = whose(&fetch);
+        let (registry, whose) = (fetch.registry.clone(), whose(&fetch));
         let answer = self.inner.call(fetch);
         Box::pin(async move {
             let answer = answer.await;
-            passage.settle(outcome(&answer, base.as_ref(), whose));
+            passage.settle(outcome(&answer, &registry, whose));
             answer
         })
     }
@@ -80,12 +74,12 @@ fn whose(fetch: &Fetch) -> u64 {
     hasher.finish()
 }
 
-/// What an answer says of its registry, which is at `base`. One that refuses, 429 included, is in order, and so is one that
+/// What an answer says of `registry`. One that refuses, 429 included, is in order, and so is one that
 /// sends us elsewhere, whatever is answered there; what we may not or cannot send says nothing, and nothing is said by an
 /// answer of our own.
-fn outcome(answer: &Result<Response<Body>, Failure>, base: Option<&Url>, whose: u64) -> Outcome {
+fn outcome(answer: &Result<Response<Body>, Failure>, registry: &Registry, whose: u64) -> Outcome {
     match answer {
-        Ok(response) if !base.is_none_or(|base| is_from(base, response)) => Outcome::Success,
+        Ok(response) if !registry.is_own(response) => Outcome::Success,
         Ok(response) => match response.status() {
             // It does not know the method or the protocol, and will not.
             StatusCode::NOT_IMPLEMENTED | StatusCode::HTTP_VERSION_NOT_SUPPORTED => Outcome::Success,

@@ -3,8 +3,7 @@
 use super::{Holds, key};
 use crate::body::Body;
 use crate::pull::Fetch;
-use crate::upstream::auth::is_from;
-use crate::upstream::{Endpoint, Failure};
+use crate::upstream::Failure;
 use http::Response;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -59,11 +58,7 @@ where
     }
 
     fn call(&mut self, fetch: Fetch) -> Self::Future {
-        let key = key(&fetch);
-        let base = match &fetch.registry.endpoint {
-            Endpoint::Http(base) => Some(base.clone()),
-            Endpoint::Layout(_) => None,
-        };
+        let (key, registry) = (key(&fetch), fetch.registry.clone());
         if let Err(error) = self.holds.check(&key) {
             return Box::pin(std::future::ready(Err(Failure::Final(error))));
         }
@@ -71,8 +66,7 @@ where
         Box::pin(async move {
             let answer = answer.await;
             // What a storage says that it redirected to is not the registry's word.
-            let own = |response| base.as_ref().is_none_or(|base| is_from(base, response));
-            if answer.as_ref().map_or(true, own) {
+            if answer.as_ref().map_or(true, |response| registry.is_own(response)) {
                 holds.note(key, &answer);
             }
             answer
