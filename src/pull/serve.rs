@@ -138,11 +138,11 @@ impl Parts {
             }
             None => match &self.spool {
                 Some(spool) if spooled::is_spooled(scoped, digest) => {
-                    spooled::blob(spool, &self.upstream, scoped, digest).await
+                    Box::pin(spooled::blob(spool, &self.upstream, scoped, digest)).await
                 }
                 _ => {
                     let verify = scoped.registry.policy.verify;
-                    stream::blob(&self.upstream, scoped, digest, verify, self.idle).await
+                    Box::pin(stream::blob(&self.upstream, scoped, digest, verify, self.idle)).await
                 }
             },
         }

@@ -339,7 +339,7 @@ fn attach(
     documents.extend([
         file(MediaType::OciManifest, &made.manifest),
         file(statement, &made.statement),
-        file(MediaType::parse(provenance::EMPTY), &provenance::empty()),
+        file(MediaType::parse(provenance::EMPTY), provenance::empty()),
     ]);
     (subject.new.digest, referrer)
 }

@@ -10,6 +10,7 @@ use crate::oci::{Digest, MediaType, Platform};
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// The artifact type of a manifest that holds a statement, and the media type of the statement.
 pub const STATEMENT: &str = "application/vnd.in-toto+json";
@@ -43,8 +44,9 @@ pub(super) struct Provenance {
 }
 
 /// The config of artifacts without one (image-spec, "Guidance for an Empty Descriptor").
-pub fn empty() -> Spliced {
-    Spliced::of(Bytes::from_static(b"{}"))
+pub fn empty() -> &'static Spliced {
+    static EMPTY: LazyLock<Spliced> = LazyLock::new(|| Spliced::of(Bytes::from_static(b"{}")));
+    &EMPTY
 }
 
 #[derive(Serialize)]
@@ -170,7 +172,7 @@ pub(super) fn provenance(subject: Subject<'_>, recipe: &Recipe, layers: &[&Layer
         schema_version: 2,
         media_type: "application/vnd.oci.image.manifest.v1+json",
         artifact_type: STATEMENT,
-        config: Descriptor::new(EMPTY, &empty()),
+        config: Descriptor::new(EMPTY, empty()),
         layers: [Descriptor { annotations: Some(annotations()), ..Descriptor::new(STATEMENT, &statement) }],
         subject: Descriptor::new(subject.media.as_str(), subject.new),
     };

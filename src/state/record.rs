@@ -99,7 +99,13 @@ impl RootRecord {
 /// The key of a served digest: everything that must be equal for two callers to mean the same object.
 pub(super) fn place(access: &AccessId, registry: &Host, repository: &Repository, digest: &Digest) -> Key {
     // No part contains a line break, so the text is unambiguous.
-    hash(format!("{}\n{registry}\n{repository}\n{digest}", access.as_str()))
+    let mut text = Vec::with_capacity(256);
+    for part in [access.as_str(), registry.as_str(), repository.as_str()] {
+        text.extend_from_slice(part.as_bytes());
+        text.push(b'\n');
+    }
+    digest.write(&mut text);
+    hash(text)
 }
 
 /// SHA-256 of `text`.

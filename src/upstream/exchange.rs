@@ -107,8 +107,7 @@ fn address(request: &mut Request<Empty<Bytes>>) {
     if let Ok(host) = host {
         request.headers_mut().entry(header::HOST).or_insert(host);
     }
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    *request.uri_mut() = Uri::try_from(path).unwrap_or_default();
+    *request.uri_mut() = uri.into_parts().path_and_query.map(Uri::from).unwrap_or_default();
 }
 
 /// May the connection carry another request (RFC 9112, 9.3)?

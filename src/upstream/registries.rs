@@ -123,7 +123,15 @@ impl Registry {
         else {
             return true;
         };
-        Url::parse(&uri.to_string()).is_ok_and(|url| url.origin() == base.origin())
+        let scheme = uri.scheme_str().unwrap_or_default();
+        let port = uri.port_u16().or(match scheme {
+            "https" => Some(443),
+            "http" => Some(80),
+            _ => None,
+        });
+        let host = |own: &str| uri.host().is_some_and(|host| host.eq_ignore_ascii_case(own));
+        // Another spelling of the same host is another host: what is not known to be its own is not.
+        scheme == base.scheme() && port == base.port_or_known_default() && base.host_str().is_some_and(host)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::pull::{Fetch, Verb, What};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::Empty;
-use url::Url;
+use url::{Position, Url, form_urlencoded};
 
 /// `User-Agent` of everything we send.
 pub(crate) const USER_AGENT: HeaderValue =
@@ -24,7 +24,7 @@ pub(crate) fn of_fetch(base: &Url, fetch: &Fetch) -> Result<Request<Empty<Bytes>
         Verb::Get => Method::GET,
         Verb::Head => Method::HEAD,
     };
-    let mut request = plain(method, &url(base, &fetch.repository, &fetch.what))?;
+    let mut request = plain(method, &target(base, &fetch.repository, &fetch.what))?;
     forward(request.headers_mut(), &fetch.headers);
     let accept = match fetch.what {
         What::Manifest(_) => ACCEPT_MANIFESTS,
@@ -35,10 +35,10 @@ pub(crate) fn of_fetch(base: &Url, fetch: &Fetch) -> Result<Request<Empty<Bytes>
 }
 
 /// A request without anything of a client's: for tokens, probes and layers.
-pub(crate) fn plain(method: Method, url: &Url) -> Result<Request<Empty<Bytes>>, Failure> {
+pub(crate) fn plain(method: Method, url: &str) -> Result<Request<Empty<Bytes>>, Failure> {
     let request = Request::builder()
         .method(method)
-        .uri(url.as_str())
+        .uri(url)
         .header(header::USER_AGENT, USER_AGENT)
         .header(header::ACCEPT_ENCODING, IDENTITY)
         .body(Empty::new());
@@ -61,43 +61,31 @@ fn forward(headers: &mut HeaderMap, of: &HeaderMap) {
     }
 }
 
-fn url(base: &Url, repository: &Repository, what: &What) -> Url {
-    let mut url = base.clone();
-    url.set_query(None);
-    let tail = match what {
-        What::Manifest(Reference::Tag(tag)) => format!("manifests/{tag}"),
-        What::Manifest(Reference::Digest(digest)) => format!("manifests/{digest}"),
-        What::Blob(digest) => format!("blobs/{digest}"),
-        What::Tags { .. } => "tags/list".into(),
-        What::Referrers { subject, .. } => format!("referrers/{subject}"),
-    };
-    url.set_path(&format!("/v2/{repository}/{tail}"));
+/// The URL of `what`. Nothing in a path has to be escaped: the grammars of names, tags and digests see to that.
+fn target(base: &Url, repository: &Repository, what: &What) -> String {
+    let site = &base[..Position::BeforePath];
     match what {
+        What::Manifest(Reference::Tag(tag)) => format!("{site}/v2/{repository}/manifests/{tag}"),
+        What::Manifest(Reference::Digest(digest)) => format!("{site}/v2/{repository}/manifests/{digest}"),
+        What::Blob(digest) => format!("{site}/v2/{repository}/blobs/{digest}"),
         What::Tags { n, last, more } => {
-            if let Some(n) = n {
-                url.query_pairs_mut().append_pair("n", &n.to_string());
-            }
-            if let Some(last) = last {
-                url.query_pairs_mut().append_pair("last", last);
-            }
-            append(&mut url, more);
+            let n = n.map(|n| n.to_string());
+            let own = [("n", n.as_deref()), ("last", last.as_deref())];
+            with_query(format!("{site}/v2/{repository}/tags/list"), &own, more)
         }
-        What::Referrers { artifact_type, more, .. } => {
-            if let Some(kind) = artifact_type {
-                url.query_pairs_mut().append_pair("artifactType", kind);
-            }
-            append(&mut url, more);
+        What::Referrers { subject, artifact_type, more, .. } => {
+            let own = [("artifactType", artifact_type.as_deref())];
+            with_query(format!("{site}/v2/{repository}/referrers/{subject}"), &own, more)
         }
-        _ => {}
     }
-    url
 }
 
-/// Cursors of the registry's own.
-fn append(url: &mut Url, more: &[(String, String)]) {
-    for (key, value) in more {
-        url.query_pairs_mut().append_pair(key, value);
-    }
+/// `url` with the parameters that are there, and behind them a cursor of the registry's own.
+fn with_query(url: String, own: &[(&str, Option<&str>)], cursor: &[(String, String)]) -> String {
+    let own = own.iter().filter_map(|(key, value)| Some((*key, (*value)?)));
+    let cursor = cursor.iter().map(|(key, value)| (&**key, &**value));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(own.chain(cursor)).finish();
+    if query.is_empty() { url } else { format!("{url}?{query}") }
 }
 
 #[cfg(test)]

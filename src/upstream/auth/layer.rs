@@ -152,7 +152,7 @@ where
 
     /// The challenge of `/v2/`, for registries whose other paths answer 401 without one.
     async fn probe(&self) -> Result<Option<Challenge>, Failure> {
-        let request = request::plain(Method::GET, &request::ping(self.base()?))?;
+        let request = request::plain(Method::GET, request::ping(self.base()?).as_str())?;
         let registry = self.fetch.registry.clone();
         let carries = Carries::Document;
         let outbound = Outbound { registry, redirects: Redirects::Follow, carries, request };

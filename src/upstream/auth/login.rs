@@ -60,7 +60,7 @@ impl Login {
         url: &Url,
         authorization: Option<HeaderValue>,
     ) -> Result<Response<Body>, Failure> {
-        let mut request = request::plain(Method::GET, url)?;
+        let mut request = request::plain(Method::GET, url.as_str())?;
         if let Some(value) = authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }

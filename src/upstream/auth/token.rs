@@ -35,7 +35,7 @@ pub(crate) fn ask(
     repository: Option<&Repository>,
     credentials: Option<&Credentials>,
 ) -> Result<Outbound, Failure> {
-    let mut request = request::plain(Method::GET, &url(&realm.url, service, repository))?;
+    let mut request = request::plain(Method::GET, url(&realm.url, service, repository).as_str())?;
     if let Some(credentials) = credentials {
         if !realm.confidant {
             return Err(Failure::Final(Error::new(
