@@ -177,9 +177,11 @@ impl Connection {
         }
     }
 
+    /// A future is as large as the largest it may become: each way to speak is boxed, so that a connection takes what
+    /// its own way takes.
     async fn speak(self, stream: TcpStream) -> Reason {
         match self.tls.clone() {
-            Some(tls) => self.speak_tls(tls, stream).await,
+            Some(tls) => Box::pin(self.speak_tls(tls, stream)).await,
             None => self.speak_plain(stream).await,
         }
     }
@@ -200,16 +202,18 @@ impl Connection {
                 Reason::WrongProtocol
             }
             Ok(Ok(Speaks::Http1)) if !limits.splice => {
-                serve::http1(stream, identity, service, peer, &limits, deadline, watch).await
+                Box::pin(serve::http1(stream, identity, service, peer, &limits, deadline, watch)).await
             }
             Ok(Ok(Speaks::Http1)) => {
                 let slot = Slot::new(limits.pipes.clone());
                 let load = slot.clone();
                 let io = Spliced::new(stream, slot);
-                serve::http1(io, |response| load.load(response), service, peer, &limits, deadline, watch)
-                    .await
+                let outgoing = |response| load.load(response);
+                Box::pin(serve::http1(io, outgoing, service, peer, &limits, deadline, watch)).await
             }
-            Ok(Ok(Speaks::Http2)) => serve::http2(stream, service, peer, &limits, deadline, watch).await,
+            Ok(Ok(Speaks::Http2)) => {
+                Box::pin(serve::http2(stream, service, peer, &limits, deadline, watch)).await
+            }
         }
     }
 
@@ -235,8 +239,8 @@ impl Connection {
         outcome("ok");
         let deadline = Instant::now() + limits.header;
         match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => serve::http2(stream, service, peer, &limits, deadline, watch).await,
-            _ => serve::http1(stream, identity, service, peer, &limits, deadline, watch).await,
+            Some(b"h2") => Box::pin(serve::http2(stream, service, peer, &limits, deadline, watch)).await,
+            _ => Box::pin(serve::http1(stream, identity, service, peer, &limits, deadline, watch)).await,
         }
     }
 }

@@ -21,6 +21,12 @@ pub const OCTET_STREAM: HeaderValue = HeaderValue::from_static("application/octe
 /// `application/json`.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// A copy of a value that was read from a connection. The value itself keeps all that was read with it in memory, 8 KiB
+/// at least: whatever outlives the head of a message is copied.
+pub fn copied(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).expect("it is one already")
+}
+
 /// Bytes of a sha256 digest in quotes.
 const TYPICAL: usize = 73;
 

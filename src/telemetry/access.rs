@@ -6,7 +6,8 @@ use super::{Kind, names};
 use crate::body::{Cause, End, Watch};
 use crate::error::{Blame, BoxError, causes};
 use crate::net::Peer;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use crate::oci::headers::copied;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use metrics::counter;
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -26,8 +27,8 @@ pub(super) struct Record {
     handles: Arc<Handles>,
     kind: Kind,
     method: &'static str,
-    uri: Uri,
-    /// Of `uri`, once a span or a line shows it.
+    /// As it came, with all its secrets: see [`Record::path`]. A copy, as the URI keeps the connection's buffer.
+    raw: Box<str>,
     path: OnceCell<String>,
     id: HeaderValue,
     peer: Option<Peer>,
@@ -52,17 +53,17 @@ impl Record {
         handles: Arc<Handles>,
     ) -> Record {
         handles.in_flight().increment(1.0);
-        let agent = request.headers().get(header::USER_AGENT).cloned();
+        let agent = request.headers().get(header::USER_AGENT).filter(|_| access == Access::On);
         Record {
             access,
             handles,
             kind: Kind::of(request.uri().path()),
             method: method(request.method()),
-            uri: request.uri().clone(),
+            raw: request.uri().path().into(),
             path: OnceCell::new(),
             id,
             peer: request.extensions().get::<Peer>().copied(),
-            agent: agent.filter(|_| access == Access::On),
+            agent: agent.map(copied),
             started: Instant::now(),
             head: None,
             broken: None,
@@ -76,8 +77,9 @@ impl Record {
         tracing::info_span!("request", id, method = self.method, kind, path = self.path())
     }
 
+    /// What spans and lines show of the path.
     fn path(&self) -> &str {
-        self.path.get_or_init(|| masked(self.uri.path()))
+        self.path.get_or_init(|| masked(&self.raw))
     }
 
     pub(super) fn id(&self) -> HeaderValue {

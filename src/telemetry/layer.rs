@@ -4,7 +4,7 @@ use super::access::{Access, Record as Entry};
 use super::handles::Handles;
 use crate::body::Body;
 use crate::config;
-use crate::oci::headers::REQUEST_ID;
+use crate::oci::headers::{REQUEST_ID, copied};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
@@ -99,7 +99,7 @@ fn identify(headers: &HeaderMap) -> HeaderValue {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
         (1..=64).contains(&id.len()) && id.as_bytes().iter().all(allowed)
     };
-    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(new_id)
+    headers.get(REQUEST_ID).filter(sane).map_or_else(new_id, copied)
 }
 
 /// Unique in this process, and scattered enough not to collide with another's: an odd multiplier visits every

@@ -4,6 +4,7 @@
 use super::{Redirects, Upstream};
 use crate::body::{Body, NoRest, Renew, Renewal, Renewed, Rest};
 use crate::error::{BoxError, Error};
+use crate::oci::headers::copied;
 use crate::pull::Fetch;
 use crate::pull::range::{Asked, Sent, unsatisfied};
 use crate::telemetry::names;
@@ -214,7 +215,7 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn strong(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(header::ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned()
+    headers.get(header::ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).map(copied)
 }
 
 #[cfg(test)]
