@@ -4,12 +4,12 @@
 use super::Rates;
 use crate::body::Body;
 use crate::error::Error;
-use crate::oci::{Digest, headers};
+use crate::oci::{Digest, MediaType, headers};
 use crate::pull::Scoped;
 use crate::rewrite::fields::Doc;
 use crate::rewrite::index;
 use futures_util::future::Either;
-use http::Response;
+use http::{Response, header};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
@@ -84,6 +84,10 @@ fn root(response: &Response<Body>) -> Option<Digest> {
 
 /// The manifests of an index, when that is what is handed out.
 fn children(response: &Response<Body>) -> Vec<Digest> {
+    let media = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !media.is_some_and(|media| MediaType::parse(media).is_index()) {
+        return Vec::new();
+    }
     let entries = response.body().as_full().and_then(|content| {
         let doc = Doc::new(content, content.len()).ok()?;
         index::read(&doc).ok()

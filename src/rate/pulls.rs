@@ -58,6 +58,10 @@ impl Pulls {
         asked: &Asked,
         begin: impl AsyncFnOnce() -> Result<Arc<Pull>, Error>,
     ) -> Result<Arc<Pull>, Error> {
+        // Nearly always there is one. Whoever finds none is asked again below, where only one at a time may begin.
+        if let Some(known) = self.0.get(asked).await.filter(|known| known.runs()) {
+            return Ok(known);
+        }
         let choose = async |known: Option<moka::Entry<Asked, Arc<Pull>>>| match known {
             Some(known) if known.value().runs() => Ok(Op::Nop),
             _ => begin().await.map(Op::Put),

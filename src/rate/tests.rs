@@ -92,6 +92,10 @@ impl House {
         });
         let digest = HeaderValue::try_from(Digest::sha256(content).to_string()).unwrap();
         response.headers_mut().insert(headers::CONTENT_DIGEST, digest);
+        // As `pull` has it on every manifest.
+        let media =
+            if content.contains(INDEX) { INDEX } else { "application/vnd.oci.image.manifest.v1+json" };
+        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(media));
         Ok(response)
     }
 
