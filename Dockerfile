@@ -5,7 +5,8 @@
 #
 # Configuration: mount a config.yml at /work/config.yml, or set WAVE_* variables.
 #
-# Both bases can be replaced. BUILD_BASE needs Rust, make and a C compiler. RUN_BASE needs a C library as old as
+# Both bases can be replaced. BUILD_BASE needs Rust, make and a C compiler, and for a layer that is for amd64 and arm64
+# a C compiler for the other one, or apt-get to install it. RUN_BASE needs a C library as old as
 # that of BUILD_BASE or newer, sh, and curl or apt-get to install it.
 ARG BUILD_BASE=docker.io/library/rust:1.95-bookworm
 ARG RUN_BASE=docker.io/library/debian:bookworm-slim
@@ -16,6 +17,13 @@ ARG PROFILE=release
 # The commit to show at /service-info.
 ARG WAVE_COMMIT
 WORKDIR /build
+RUN case $(uname -m) in x86_64) other=aarch64 libc=arm64 ;; *) other=x86_64 libc=amd64 ;; esac; \
+    command -v $other-linux-gnu-gcc >/dev/null || ! command -v apt-get >/dev/null || { \
+      apt-get update && \
+      apt-get install -y --no-install-recommends \
+        gcc-$(echo $other | tr _ -)-linux-gnu libc6-dev-$libc-cross && \
+      rm -rf /var/lib/apt/lists/*; \
+    }
 COPY . .
 RUN make clean all && make pack PROFILE=${PROFILE} && make install PROFILE=${PROFILE} DESTDIR=/out
 

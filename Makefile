@@ -1,18 +1,20 @@
-.PHONY: all clean layer pack build install run test e2e image soak spool bench bench-counts lint fuzz-smoke
+.PHONY: all clean layer pack build install run test e2e image soak spool layer-full bench bench-counts \
+  bench-layer layer-memory lint fuzz-smoke
 
 # How cargo builds wave: release, or dev.
 PROFILE ?= release
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 WAVE := $(TARGET)/$(PROFILE:dev=debug)/wave
 
-# The content of the injected layer, in layer/rootfs (README, step 2).
+# The content of the injected layer, in layer/rootfs and beside it (README, step 1).
 all: layer
 
 layer:
-	sh layer/build.sh
+	sh layer/all.sh
 
 clean:
-	rm -rf layer/rootfs pack/layers/*
+	rm -rf layer/rootfs layer/rootfs-arm64 layer/launcher/rootfs layer/launcher/rootfs-arm64 \
+	  pack/layers/* pack/launcher
 
 # The commit is shown at /service-info: the one given as WAVE_COMMIT, else that of the checkout.
 build: export WAVE_COMMIT ?= $(shell git rev-parse --short HEAD 2>/dev/null)
@@ -22,10 +24,10 @@ build:
 install: build
 	install -D -m 755 $(WAVE) $(DESTDIR)/usr/local/bin/wave
 
-# The layer itself, in pack/layers (README, step 3).
+# The layer itself, in pack/layers and pack/launcher (README, step 2).
 pack: build
-	test -d layer/rootfs || $(MAKE) layer
-	$(WAVE) pack layer/rootfs
+	test -d layer/rootfs || test -d layer/rootfs-arm64 || $(MAKE) layer
+	sh layer/pack.sh $(WAVE)
 
 # Builds, packs, starts on port 9090, shows the main job, and keeps serving.
 run: all pack
@@ -67,9 +69,26 @@ bench-counts:
 	  sed -n '/"name":"rewrite"/s/.*"executable":"\([^"]*\)".*/\1/p') && \
 	sh benches/rewrite/counts.sh "$${bench:?the bench is not built}"
 
+# What the mount costs beside s3fs and rclone, and whether that meets the goals. FUSION_BENCH_ROUNDS=1 and
+# FUSION_BENCH_DIVISOR=10 make it a quick look.
+bench-layer:
+	sh tests/install.sh benches
+	cargo bench --locked --package fusion --bench mount
+
+# The memory of the mount at full size, of the program as it is packed: 64 readers of 1 GiB, a million keys.
+layer-memory:
+	program=$$(sh layer/static.sh --bin fusion) && FUSION_MEMORY_FULL=1 FUSION_TEST_PROGRAM=$$program \
+	  cargo test --locked --package fusion --test memory -- --nocapture --test-threads 1
+
 # The tests of the blob cache at full size: 10 000 random small blobs, a folder of a million.
 spool:
 	WAVE_SPOOL_BLOBS=10000 WAVE_SPOOL_OBJECTS=1000000 cargo test --locked --test it spool
+
+# The driver under the known tools for file systems at full size: 100 000 operations of fsx, with and without faults.
+layer-full:
+	sh tests/install.sh
+	FUSION_FSX_OPERATIONS=100000 FUSION_FIO_MIB=256 FUSION_OVERWRITES=1000 \
+	  cargo test --locked -p fusion --test driver posix
 
 lint:
 	cargo fmt --check

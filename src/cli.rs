@@ -1,6 +1,7 @@
 //! The command line: flags exactly as typed.
 
 use crate::config::{self, Source};
+use crate::inject::Folder;
 use crate::secret::Secret;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -48,9 +49,9 @@ pub struct Configured {
 /// `wave pack`.
 #[derive(Args, Clone, Debug, PartialEq)]
 pub struct Pack {
-    /// Directory whose contents become the layer.
-    #[arg(value_name = "DIR", value_parser = config::file_name)]
-    pub dir: PathBuf,
+    /// Directory whose contents become the layer; with several, each for its platform, such as linux/arm64=DIR.
+    #[arg(value_name = "[PLATFORM=]DIR", required = true)]
+    pub folders: Vec<Folder>,
     /// layers/layer.tar.gzip and layers/layer.json are put below this.
     #[arg(long, value_name = "DIR", default_value = "pack", value_parser = config::file_name)]
     pub output: PathBuf,
@@ -244,6 +245,11 @@ mod tests {
     fn verbs() {
         let Verb::Pack(pack) = parse("pack layer/rootfs --level 9").unwrap().verb else { panic!() };
         assert_eq!((pack.level, pack.output.to_str()), (9, Some("pack")));
+        let Verb::Pack(pack) = parse("pack linux/amd64=a linux/arm64=b").unwrap().verb else { panic!() };
+        let folders = [("a", "amd64"), ("b", "arm64")];
+        let folder =
+            |(dir, platform): (&str, &str)| Folder { dir: dir.into(), platform: platform.parse().ok() };
+        assert_eq!(pack.folders, folders.map(folder));
         let args = "token alpine --endpoint https://r.io --config-env A=b --config-env C= --tower-token hunter2 -o json";
         let Verb::Token(token) = parse(args).unwrap().verb else { panic!() };
         assert_eq!((token.client.endpoint.as_str(), token.client.output), ("https://r.io/", Output::Json));

@@ -13,14 +13,22 @@ use wave_registry::oci::Platform;
 /// What went wrong, in words for the terminal.
 type Failure = Box<dyn std::error::Error>;
 
-/// Makes a layer of a folder.
+/// Makes a layer of each folder.
 pub(crate) fn pack(verb: &cli::Pack) -> Result<ExitCode, Failure> {
-    let job = Job { output: verb.output.clone(), level: verb.level, ..Job::new(&verb.dir) };
-    let packed = job.run(&mut Terminal::new())?;
-    say(format_args!("{}\n{}\n", packed.layer.display(), packed.descriptor.display()));
-    let measured = &packed.measured;
-    say(format_args!("gzipDigest {}\ngzipSize   {}\n", measured.digest, measured.size));
-    say(format_args!("tarDigest  {}\n", measured.diff_id));
+    let (folders, output) = (verb.folders.clone(), verb.output.clone());
+    let packed = Job { folders, output, level: verb.level, config: None }.run(&mut Terminal::new())?;
+    for layer in &packed.layers {
+        say(format_args!("{}\n", layer.path.display()));
+    }
+    say(format_args!("{}\n", packed.descriptor.display()));
+    for layer in &packed.layers {
+        if packed.layers.len() > 1 {
+            layer.platforms.iter().for_each(|platform| say(format_args!("platform   {platform}\n")));
+        }
+        let measured = &layer.measured;
+        say(format_args!("gzipDigest {}\ngzipSize   {}\n", measured.digest, measured.size));
+        say(format_args!("tarDigest  {}\n", measured.diff_id));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -102,17 +110,17 @@ fn inline(dir: &Path) -> Result<Value, Failure> {
     let scratch = std::env::temp_dir().join(format!("wave-token-{}", std::process::id()));
     let job = Job { output: scratch.clone(), ..Job::new(dir) };
     let content = job.run(&mut Silent).map_err(Failure::from).and_then(|packed| {
-        let content = std::fs::read(&packed.layer)?;
-        Ok((content, packed))
+        let [layer] = &packed.layers[..] else { unreachable!("a folder becomes a layer") };
+        Ok((std::fs::read(&layer.path)?, layer.measured))
     });
     // It is a temporary folder of our own; what matters is whether the layer was made.
     let _ = std::fs::remove_dir_all(&scratch);
-    let (content, packed) = content?;
+    let (content, measured) = content?;
     Ok(json!({
         "location": format!("data:{}", base64::engine::general_purpose::STANDARD.encode(content)),
-        "gzipDigest": packed.measured.digest,
-        "gzipSize": packed.measured.size,
-        "tarDigest": packed.measured.diff_id,
+        "gzipDigest": measured.digest,
+        "gzipSize": measured.size,
+        "tarDigest": measured.diff_id,
     }))
 }
 

@@ -48,7 +48,8 @@ ADD debian.tar /
 TEXT
 build --layers --tag "$build_base" --file - "$work" >/dev/null <<TEXT
 FROM $run_base
-RUN apt-get update -q && apt-get install -q -y --no-install-recommends gcc libc6-dev make
+RUN apt-get update -q && apt-get install -q -y --no-install-recommends \
+  gcc gcc-aarch64-linux-gnu libc6-dev libc6-dev-arm64-cross make
 ENV PATH=$sysroot/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENV CARGO_HOME=$cargo_home CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=$target
 TEXT
@@ -78,9 +79,10 @@ in_image sh -c '! [ -w /usr/local/bin/wave ] && ! [ -w /work/pack/layers ]' || f
 in_image sh -c 'touch data/x && rm data/x' || fail 'the data folder cannot be written'
 
 descriptor=$(in_image cat pack/layers/layer.json) || fail 'the description of the packed layer cannot be read'
-digest=$(printf '%s' "$descriptor" | sed -n 's/.*"gzipDigest": *"sha256:\([0-9a-f]*\)".*/\1/p')
-[ -n "$digest" ] || fail "the description of the packed layer has no digest: $descriptor"
-is 'the digest of the packed layer' "$digest" "$(in_image sha256sum pack/layers/layer.tar.gzip | cut -d' ' -f1)"
+digests=$(printf '%s' "$descriptor" | sed -n 's/.*"gzipDigest": *"sha256:\([0-9a-f]*\)".*/\1/p')
+[ -n "$digests" ] || fail "the description of the packed layers has no digest: $descriptor"
+packed=$(in_image sh -c 'cd pack/layers && sha256sum layer.tar.gzip layer-linux-arm64.tar.gzip' | cut -d' ' -f1)
+is 'the digests of the packed layers' "$digests" "$packed"
 in_image /usr/local/bin/wave check | grep -q 'pack/layers/layer.json' || fail 'wave check finds no layer'
 
 step 'its proxy'

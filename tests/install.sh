@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what the tests need on Debian 12: registries, clients and tools from Debian, and the Rust target of the
-# injected layer. Does nothing where all is there. It starts no service.
+# Installs what the tests need on Debian 12: registries, clients and tools from Debian, moto by pip, two tools for file
+# systems by cargo, and the Rust targets of the injected layer. Does nothing where all is there. It starts no
+# service.
 #
 #   tests/install.sh            for the tests
 #   tests/install.sh benches    for the benches
@@ -26,6 +27,7 @@ e2e='
   env:coreutils
   htpasswd:apache2-utils
   ip:iproute2
+  mmdebstrap:mmdebstrap
   mount:mount
   netavark:netavark
   nsenter:util-linux
@@ -34,6 +36,7 @@ e2e='
   setpriv:util-linux
   setsid:util-linux
   sh:dash
+  sha256sum:coreutils
   skopeo:skopeo
   timeout:coreutils
   umoci:umoci
@@ -41,28 +44,42 @@ e2e='
   unshare:util-linux
 '
 
-# What the build and the other tests call. The C++ compiler brings the C compiler and the C library's headers, which
-# the package gcc alone does not.
+# What the build and the other tests call. The C++ compilers, for this machine and for the layer's other platform, bring
+# the C compiler and the C library's headers, which the package gcc alone does not.
 others='
+  aarch64-linux-gnu-gcc:g++-aarch64-linux-gnu
   c++:g++
   cc:gcc
+  fio:fio
+  gzip:gzip
   kill:procps
   make:make
-  mmdebstrap:mmdebstrap
+  python3:python3
+  qemu-aarch64-static:qemu-user-static
+  sqlite3:sqlite3
   strace:strace
+  tar:tar
 '
 
 # What the benches are built by, and call.
 benches='
   c++:g++
   cc:gcc
+  chroot:coreutils
   docker-registry:docker-registry
+  find:findutils
+  fusermount:fuse
   gzip:gzip
   h2load:nghttp2-client
   haproxy:haproxy
   nginx:nginx-light
   pigz:pigz
+  rclone:rclone
+  s3fs:s3fs
+  tar:tar
   taskset:util-linux
+  umount:mount
+  unshare:util-linux
   valgrind:valgrind
   wrk:wrk
 '
@@ -91,6 +108,9 @@ for tool in $tools; do
   has "${tool%%:*}" || missing="$missing ${tool##*:}"
 done
 
+# In Debian, the part of Python that makes environments is a package of its own.
+[ "${1-}" = benches ] || python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
+
 if [ -n "$missing" ]; then
   command -v apt-get >/dev/null || fail "these Debian packages are missing, and there is no apt-get:$missing"
   as_root=
@@ -110,13 +130,34 @@ fi
 # What follows is for the injected layer, which no bench needs.
 [ "${1-}" != benches ] || exit 0
 
-# Without the target, layer/static.sh builds for the target of this machine where that can run in the images.
-target=x86_64-unknown-linux-musl
+# An S3 server that is not ours, in a Python environment of its own, where tests/e2e/support/tools.rs looks for it.
+moto=${CARGO_TARGET_DIR:-$(cd "$(dirname "$0")/.." && pwd)/target}/tools/moto
+moto_is='moto[s3]==5.2.1 flask==3.1.3 flask-cors==6.0.2 werkzeug==3.1.8'
+if [ "$(cat "$moto/complete" 2>/dev/null)" != "$moto_is" ]; then
+  mkdir -p "$moto"
+  python3 -m venv --clear "$moto"
+  # shellcheck disable=SC2086  # a list of packages
+  "$moto/bin/pip" install --quiet --disable-pip-version-check $moto_is
+  printf '%s\n' "$moto_is" >"$moto/complete"
+fi
+
+# Without its target, layer/static.sh builds for the target of this machine where that can run in the images.
 command -v rustc >/dev/null || fail 'Rust is missing: install it with rustup'
 has_target() { [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; }
-has_target || ! command -v rustup >/dev/null || rustup target add "$target" || true
-if ! has_target; then
-  why="the Rust target $target is missing and cannot be added"
-  [ "$(uname -m)" = "${target%%-*}" ] || fail "$why"
-  say "$why: the injected layer is built for $(uname -m)-unknown-linux-gnu, as a static program"
-fi
+for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
+  has_target || ! command -v rustup >/dev/null || rustup target add "$target" || true
+  if ! has_target; then
+    why="the Rust target $target is missing and cannot be added"
+    [ "$(uname -m)" = "${target%%-*}" ] || fail "$why"
+    say "$why: the injected layer is built for $(uname -m)-unknown-linux-gnu, as a static program"
+  fi
+done
+
+# What the tests of the driver call and Debian does not have, where they look for it. NAME:VERSION.
+tools=${CARGO_TARGET_DIR:-target}/tools
+for program in fsx:0.3.2 pjdfstest:0.2.2; do
+  name=${program%%:*}
+  version=${program##*:}
+  [ "$("$tools/bin/$name" --version 2>/dev/null)" = "$name $version" ] ||
+    cargo install --quiet --locked --root "$tools" --version "$version" "$name"
+done

@@ -11,6 +11,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 mkdir "$work/rootfs"
+# For the machine it is shown on.
+case $(uname -m) in
+  aarch64) FUSION_TARGET=aarch64-unknown-linux-musl architecture=arm64 ;;
+  *) FUSION_TARGET=x86_64-unknown-linux-musl architecture=amd64 ;;
+esac
+export FUSION_TARGET
 cp "$("$here/layer/static.sh" --example hello)" "$work/rootfs/hello"
 "$wave" pack "$work/rootfs" --output "$work/pack" >&2
 
@@ -25,7 +31,7 @@ layer=$(field gzipDigest)
 cp "$work/pack/layers/layer.tar.gzip" "$layout/blobs/sha256/${layer#sha256:}"
 
 cat >"$work/config.json" <<JSON
-{"created":"1970-01-01T00:00:00Z","architecture":"amd64","os":"linux","config":{"Entrypoint":["/hello"]},"rootfs":{"type":"layers","diff_ids":["$(field tarDigest)"]},"history":[{"created":"1970-01-01T00:00:00Z","created_by":"deploy/demo/image.sh"}]}
+{"created":"1970-01-01T00:00:00Z","architecture":"$architecture","os":"linux","config":{"Entrypoint":["/hello"]},"rootfs":{"type":"layers","diff_ids":["$(field tarDigest)"]},"history":[{"created":"1970-01-01T00:00:00Z","created_by":"deploy/demo/image.sh"}]}
 JSON
 config=$(digest "$work/config.json")
 cp "$work/config.json" "$layout/blobs/sha256/$config"
@@ -37,6 +43,6 @@ manifest=$(digest "$work/manifest.json")
 cp "$work/manifest.json" "$layout/blobs/sha256/$manifest"
 
 cat >"$layout/index.json" <<JSON
-{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:$manifest","size":$(size "$work/manifest.json"),"platform":{"architecture":"amd64","os":"linux"},"annotations":{"org.opencontainers.image.ref.name":"hello:latest"}}]}
+{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:$manifest","size":$(size "$work/manifest.json"),"platform":{"architecture":"$architecture","os":"linux"},"annotations":{"org.opencontainers.image.ref.name":"hello:latest"}}]}
 JSON
 printf 'sha256:%s\n' "$manifest"

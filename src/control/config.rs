@@ -31,6 +31,7 @@ struct RawLayer {
     gzip_size: Option<u64>,
     tar_digest: Option<String>,
     media_type: Option<String>,
+    platforms: Option<Vec<String>>,
 }
 
 /// A `containerConfig` that can be applied.
@@ -94,6 +95,7 @@ impl RawLayer {
             gzip_size: self.gzip_size,
             tar_digest: self.tar_digest,
             media_type: self.media_type,
+            platforms: self.platforms,
         }
     }
 }

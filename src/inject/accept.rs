@@ -1,6 +1,7 @@
 //! The layers of a container-token request, checked when the token is made.
 
 use super::blob::Injector;
+use super::descriptor;
 use super::location::{self, Inline, Location};
 use super::measures::blocking;
 use super::refusal::Refusal;
@@ -29,6 +30,8 @@ pub struct Request {
     pub tar_digest: Option<String>,
     /// Media type of the layer, OCI's or Docker's: how it is compressed.
     pub media_type: Option<String>,
+    /// The platforms it is for; none means all.
+    pub platforms: Option<Vec<String>>,
 }
 
 /// Sizes are signed 64-bit integers wherever manifests are read (image-spec, descriptor.md).
@@ -55,9 +58,11 @@ impl Injector {
         let diff_id = self::digest("tar", request.tar_digest).map_err(invalid)?;
         let stated = request.media_type.filter(|media| !media.is_empty());
         let stated = stated.as_deref().map(by_media_type).transpose().map_err(invalid)?;
+        let platforms = descriptor::platforms(request.platforms).map_err(invalid)?;
         let location = Location::parse(&location, self.private()).map_err(invalid)?;
         let layer = |source, name: &str| {
-            let (compression, platforms) = (stated.unwrap_or_else(|| by_name(name)), only_for(name));
+            let compression = stated.unwrap_or_else(|| by_name(name));
+            let platforms = if platforms.is_empty() { only_for(name) } else { platforms };
             Layer { digest, size, diff_id, compression, platforms, source }
         };
         match location {
@@ -157,7 +162,7 @@ fn by_name(name: &str) -> Compression {
     }
 }
 
-/// A layer called `fusion-<architecture>.tar.gz` is for that architecture alone.
+/// A layer called `fusion-<architecture>.tar.gz` is for that architecture alone when nothing else is said.
 fn only_for(name: &str) -> Vec<Platform> {
     let file = name.rsplit('/').next().unwrap_or_default();
     let architecture = file.strip_prefix("fusion-").and_then(|rest| rest.strip_suffix(".tar.gz"));

@@ -2,12 +2,16 @@
 
 use super::Measured;
 use super::kept::{Candidate, Kept};
+use super::location::shown;
 use super::measures::{Measures, blocking};
 use super::pack::Failure;
 use crate::grant::{Layer, Recipe, Source};
 use crate::oci::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+
+/// Platforms that a layer may name: each is looked at for each image it might be added to.
+const PLATFORMS: usize = 32;
 
 /// What a layer changes in an image's config: the part of `layer.json` that a person writes.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,7 +29,7 @@ pub(super) struct Config {
 pub(super) struct Written {
     #[serde(flatten)]
     config: Option<Fields>,
-    layers: [Packed; 1],
+    layers: Vec<Packed>,
 }
 
 #[derive(Debug, Serialize)]
@@ -37,15 +41,16 @@ struct Fields {
     env: Option<Vec<String>>,
 }
 
+/// A layer in it.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Packed {
+pub(super) struct Packed {
     location: String,
     gzip_digest: Digest,
     gzip_size: u64,
     tar_digest: Digest,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    platforms: Vec<String>,
+    platforms: Vec<Platform>,
 }
 
 /// `layer.json` as we read it. Members we do not know are somebody else's.
@@ -141,29 +146,43 @@ impl Config {
         platforms(config.platforms.clone())?;
         Ok(config)
     }
-}
 
-impl Written {
-    /// For a layer called `location` beside the file.
-    pub(super) fn new(config: Option<Config>, location: &str, measured: &Measured) -> Written {
-        let platforms = config.as_ref().and_then(|config| config.platforms.clone());
-        let platforms = self::platforms(platforms).expect("parsed before");
-        let layer = Packed {
-            location: location.into(),
-            gzip_digest: measured.digest,
-            gzip_size: measured.size,
-            tar_digest: measured.diff_id,
-            platforms: platforms.iter().map(Platform::to_string).collect(),
-        };
-        let fields =
-            |Config { entrypoint, cmd, env, working_dir, .. }| Fields { entrypoint, cmd, working_dir, env };
-        Written { config: config.map(fields), layers: [layer] }
+    /// The platforms of a layer for which nothing else is said; none means all.
+    pub(super) fn platforms(&self) -> Vec<Platform> {
+        platforms(self.platforms.clone()).expect("parsed before")
     }
 }
 
-fn platforms(texts: Option<Vec<String>>) -> Result<Vec<Platform>, String> {
-    let parse = |text: String| text.parse().map_err(|_| format!("'{text}' is not a platform"));
-    texts.unwrap_or_default().into_iter().map(parse).collect()
+impl Packed {
+    /// A layer called `location` beside the file.
+    pub(super) fn new(location: String, measured: &Measured, platforms: &[Platform]) -> Packed {
+        Packed {
+            location,
+            gzip_digest: measured.digest,
+            gzip_size: measured.size,
+            tar_digest: measured.diff_id,
+            platforms: platforms.into(),
+        }
+    }
+}
+
+impl Written {
+    /// For these layers, changing what `config` says.
+    pub(super) fn new(config: Option<Config>, layers: Vec<Packed>) -> Written {
+        let fields =
+            |Config { entrypoint, cmd, env, working_dir, .. }| Fields { entrypoint, cmd, working_dir, env };
+        Written { config: config.map(fields), layers }
+    }
+}
+
+/// The platforms of a layer, of a descriptor or a request; none means all. The error is for people.
+pub(super) fn platforms(texts: Option<Vec<String>>) -> Result<Vec<Platform>, String> {
+    let texts = texts.unwrap_or_default();
+    if texts.len() > PLATFORMS {
+        return Err(format!("a layer is for at most {PLATFORMS} platforms, or for all"));
+    }
+    let parse = |text: String| text.parse().map_err(|_| format!("'{}' is not a platform", shown(&text)));
+    texts.into_iter().map(parse).collect()
 }
 
 fn check_env(env: &[String]) -> Result<(), String> {

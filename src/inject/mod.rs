@@ -28,6 +28,6 @@ pub use kept::Kept;
 pub use location::Location;
 pub use measure::Measured;
 pub use measures::{Measures, Verdict};
-pub use pack::{Failure, Job, Packed};
+pub use pack::{Failure, Folder, Job, Packed};
 pub use refusal::Refusal;
 pub use spool::Spool;

@@ -9,6 +9,7 @@ mod support;
 mod breaks;
 mod crash;
 mod demo;
+mod fusion;
 mod images;
 mod log;
 mod objects;

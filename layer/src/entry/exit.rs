@@ -4,11 +4,15 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 
+use crate::driver::Unusable;
+
 use super::command::Command;
 use super::path::SearchPath;
 
-/// A mount is wanted and cannot be had; the code Fusion uses.
-const NO_MOUNT: u8 = 174;
+/// A request of ours that cannot be read.
+const USAGE: u8 = 2;
+/// A mount is wanted and cannot be had, or outputs were lost; the code Fusion uses.
+pub(crate) const NO_MOUNT: u8 = 174;
 /// POSIX: found, but cannot be executed.
 const NOT_EXECUTABLE: u8 = 126;
 /// POSIX: not found.
@@ -22,10 +26,14 @@ pub(crate) enum Refusal {
     /// A word or a variable holds a NUL; only a broken runtime can make one.
     UnusableWord,
     /// A mount is wanted, by a variable or by our name.
-    NoDriver {
+    NoMount {
         /// What asked for it.
         asked_by: &'static str,
+        /// What failed, and what to do.
+        reason: Unusable,
     },
+    /// `fusion` was called with words that make no request.
+    Usage(&'static str),
     /// The program is not there.
     NotFound {
         /// The program as it was named.
@@ -67,7 +75,8 @@ impl Refusal {
         match self {
             Self::NothingToRun | Self::NotFound { .. } | Self::NoInterpreter { .. } => NOT_FOUND,
             Self::UnusableWord | Self::CannotRun { .. } => NOT_EXECUTABLE,
-            Self::NoDriver { .. } => NO_MOUNT,
+            Self::Usage(_) => USAGE,
+            Self::NoMount { .. } => NO_MOUNT,
         }
     }
 }
@@ -79,11 +88,12 @@ impl fmt::Display for Refusal {
                 write!(f, "nothing to run: the image has no entry point and no command was given")
             }
             Self::UnusableWord => write!(f, "cannot run: a word or a variable holds a NUL byte"),
-            Self::NoDriver { asked_by } => write!(
+            Self::NoMount { asked_by, reason } => write!(
                 f,
-                "{asked_by} asks for a mount at /fusion/s3, which this build cannot make (no S3 driver); \
-                 FUSION_MOUNT_OPTIONAL=1 runs the command without it"
+                "{asked_by} asks for a mount at /fusion/s3: {reason}; FUSION_MOUNT_OPTIONAL=1 runs the command \
+                 without it"
             ),
+            Self::Usage(usage) => write!(f, "usage: {usage}"),
             Self::NotFound { program, path: Some(path) } => {
                 write!(f, "cannot run {program:?}: not found in PATH {path:?}")
             }

@@ -42,11 +42,12 @@ impl Reaper {
 }
 
 /// Ends what has outlived the command: SIGTERM, and SIGKILL after two seconds. Returns when no child is left, and
-/// after three seconds at the latest.
-pub(crate) fn end_the_rest(reaper: &mut Reaper, waiter: &Waiter, trace: Trace) {
+/// after three seconds at the latest; with the time of the first SIGTERM that came for us meanwhile.
+pub(crate) fn end_the_rest(reaper: &mut Reaper, waiter: &Waiter, trace: Trace) -> Option<Instant> {
+    let mut terminated = None;
     for (signal, time) in [(Signal::TERMINATE, GRACE), (Signal::KILL, KILLED)] {
         if reaper.childless {
-            return;
+            break;
         }
         trace.step(format_args!("sending signal {signal} to what is left"));
         let mut told = Vec::new();
@@ -57,9 +58,12 @@ pub(crate) fn end_the_rest(reaper: &mut Reaper, waiter: &Waiter, trace: Trace) {
             if signal_in == Signal::CHILD {
                 reaper.collect();
                 tell_the_rest(signal, &mut told);
+            } else if signal_in == Signal::TERMINATE {
+                terminated.get_or_insert_with(Instant::now);
             }
         }
     }
+    terminated
 }
 
 /// As PID 1 everybody in the namespace but us. Else our children, those already told excepted: each is ours to

@@ -1,10 +1,14 @@
 //! The kernel's interface: the only unsafe code of this program. Every function here is safe to call.
 //!
 //! - [`image`]: what `execve` needs, made before it is needed; `fork`
+//! - [`memory`]: files in memory
+//! - [`mount`]: mounts and namespaces
 //! - [`signal`]: blocking, waiting for and sending signals
 //! - this file: processes, the terminal, and where we were started from
 
 mod image;
+mod memory;
+mod mount;
 mod signal;
 
 use std::ffi::{CStr, OsStr, OsString};
@@ -13,8 +17,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 pub(crate) use image::{Image, spawn};
+pub(crate) use memory::memory_file;
+pub(crate) use mount::{
+    Unmount, identity, make_mounts_private, mount_fuse, mount_sysfs, unmount, unshare_mounts, unshare_user,
+};
 pub(crate) use signal::{
-    Signal, Waiter, default_sigchld, default_sigpipe, signal_all, signal_group, signal_process,
+    Signal, Waiter, default_sigchld, default_sigpipe, signal_all, signal_group, signal_process, signal_self,
 };
 
 /// A process of ours. Positive, so that no signal is sent to a group or to everybody by mistake.

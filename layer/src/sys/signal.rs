@@ -20,6 +20,10 @@ impl Signal {
     pub(crate) const CHILD: Self = Self(libc::SIGCHLD);
     /// SIGCONT.
     pub(crate) const CONTINUE: Self = Self(libc::SIGCONT);
+    /// SIGHUP.
+    pub(crate) const HANGUP: Self = Self(libc::SIGHUP);
+    /// SIGINT.
+    pub(crate) const INTERRUPT: Self = Self(libc::SIGINT);
     /// SIGKILL.
     pub(crate) const KILL: Self = Self(libc::SIGKILL);
     /// SIGPIPE.
@@ -42,6 +46,7 @@ impl fmt::Display for Signal {
 /// its default is to be ignored, and even if we are PID 1.
 pub(crate) struct Waiter {
     all: libc::sigset_t,
+    inherited: libc::sigset_t,
 }
 
 impl Waiter {
@@ -54,8 +59,13 @@ impl Waiter {
             libc::sigfillset(all.as_mut_ptr());
             all.assume_init()
         };
-        set_mask(&all);
-        Self { all }
+        let inherited = set_mask(&all);
+        Self { all, inherited }
+    }
+
+    /// Blocks what was blocked before, for a program that takes our place.
+    pub(crate) fn unblock(self) {
+        set_mask(&self.inherited);
     }
 
     /// The next signal.
@@ -89,6 +99,12 @@ impl Waiter {
 pub(crate) fn signal_process(to: Pid, signal: Signal) -> io::Result<()> {
     // SAFETY: the call takes numbers.
     succeeded(unsafe { libc::kill(to.0, signal.0) })
+}
+
+/// Sends a signal to this process.
+pub(crate) fn signal_self(signal: Signal) -> io::Result<()> {
+    // SAFETY: the calls take and return numbers.
+    succeeded(unsafe { libc::kill(libc::getpid(), signal.0) })
 }
 
 /// Sends a signal to all processes of a group.
@@ -142,9 +158,12 @@ fn set_default(signal: libc::c_int) {
     }
 }
 
-fn set_mask(set: &libc::sigset_t) {
-    // SAFETY: the set is initialised; a null address means that the old mask is not asked for.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, set, ptr::null_mut()) };
+/// Sets the mask of this thread, and returns the one before. Async-signal-safe.
+fn set_mask(set: &libc::sigset_t) -> libc::sigset_t {
+    let mut old = *set;
+    // SAFETY: both sets are initialised, and the second one is writable for the call.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, set, &raw mut old) };
+    old
 }
 
 fn timespec(time: Duration) -> libc::timespec {

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
-use crate::support::{Outcome, TempDir, bare, entry, link_to};
+use crate::support::{Outcome, TempDir, bare, entry, entry_sh, link_to};
 
 /// Each refusal is the same whether the command would replace us or be our child.
 #[track_caller]
@@ -67,22 +68,31 @@ fn path_is_searched_past_what_cannot_run() {
     }
 }
 
+/// Runs a program where there is no `/dev/fuse`.
+fn without_device<const N: usize>(program: impl AsRef<std::ffi::OsStr>, args: [&str; N]) -> Command {
+    let script = r#"mount -t tmpfs none /dev && exec "$@""#;
+    let mut command = bare("unshare", ["--mount", "sh", "-c", script, "sh"]);
+    command.arg(program).args(args);
+    command
+}
+
 #[test]
-fn a_wanted_mount_is_refused() {
+fn a_wanted_mount_that_cannot_be_had_is_refused() {
     for name in ["NXF_FUSION_BUCKETS", "FUSION_BUCKETS", "FUSION_WORK", "NXF_FUSION_WORK"] {
-        let mut command = entry(["printf", "x"]);
-        Outcome::of(command.env(name, "s3://b"))
-            .refuses(174, &format!("{name} asks for a mount at /fusion/s3"));
-        Outcome::of(entry(["printf", "x"]).env(name, "")).is(0, "x");
+        let mut command = without_device(entry_sh(), ["printf", "x"]);
+        Outcome::of(command.env(name, "s3://bucket"))
+            .refuses(174, &format!("{name} asks for a mount at /fusion/s3: /dev/fuse is not there"));
+        Outcome::of(without_device(entry_sh(), ["printf", "x"]).env(name, "")).is(0, "x");
     }
     let fusion = link_to(env!("CARGO_BIN_EXE_fusion"), "fusion");
-    Outcome::of(&mut bare(fusion, ["printf", "x"])).refuses(174, "the name fusion asks for a mount");
+    Outcome::of(&mut without_device(fusion, ["printf", "x"]))
+        .refuses(174, "the name fusion asks for a mount");
 }
 
 #[test]
 fn an_optional_mount_is_done_without() {
-    let mut command = entry(["printf", "x"]);
-    command.env("NXF_FUSION_BUCKETS", "b").env("FUSION_MOUNT_OPTIONAL", "1");
+    let mut command = without_device(entry_sh(), ["printf", "x"]);
+    command.env("NXF_FUSION_BUCKETS", "bucket").env("FUSION_MOUNT_OPTIONAL", "1");
     let outcome = Outcome::of(&mut command);
     outcome.is(0, "x");
     assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");

@@ -19,6 +19,7 @@ fn request(layer: &Layer, location: impl Into<String>) -> Request {
         gzip_size: Some(layer.size),
         tar_digest: Some(layer.diff_id.to_string()),
         media_type: None,
+        platforms: None,
     }
 }
 
@@ -167,6 +168,11 @@ async fn what_is_missing_is_named() {
         said.starts_with("Unsupported layer media type -- offending value: application/vnd.cncf"),
         "{said}"
     );
+    let platforms = |texts: &[&str]| Some(texts.iter().copied().map(String::from).collect());
+    let said = message(&injector, Request { platforms: platforms(&["vax\n"]), ..good.clone() }).await;
+    assert_eq!(said, "'vax' is not a platform");
+    let said = message(&injector, Request { platforms: platforms(&["amd64"; 33]), ..good.clone() }).await;
+    assert_eq!(said, "a layer is for at most 32 platforms, or for all");
     let parsed: Request =
         serde_json::from_str(r#"{"location":"x","gzipSize":null,"skipHashing":true,"tarDigest":"y"}"#)
             .unwrap();
@@ -182,6 +188,8 @@ async fn remote_layers_are_taken_on_trust() {
     let accepted = injector.accept(request(&layer, url)).await.unwrap();
     let platforms = vec!["linux/arm64".parse().unwrap()];
     assert_eq!(accepted, Layer { platforms, source: Source::Url(url.into()), ..layer.clone() });
+    let stated = Request { platforms: Some(vec!["amd64".into()]), ..request(&layer, url) };
+    assert_eq!(injector.accept(stated).await.unwrap().platforms, [Platform::linux_amd64()]);
     let large = Layer { size: MAX_SIZE, ..layer.clone() };
     assert_eq!(injector.accept(request(&large, url)).await.unwrap().size, MAX_SIZE);
     let oci = |tail: &str| Some(format!("application/vnd.oci.image.layer.v1.tar{tail}"));

@@ -172,6 +172,7 @@ async fn spooled_layers_survive_a_restart() {
         gzip_size: Some(layer.size),
         tar_digest: Some(layer.diff_id.to_string()),
         media_type: None,
+        platforms: None,
     };
     local(&scratch).accept(request).await.unwrap();
     let (status, _, body) = taken(get(&local(&scratch), &layer, &Conditions::default()).await.unwrap()).await;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::inject::pack::{Job, Silent};
+use crate::inject::pack::{Folder, Job, Made, Silent};
 use crate::inject::testing::layer_of;
 use crate::scratch::Scratch;
 use serde_json::{Value, json};
@@ -31,10 +31,46 @@ async fn what_pack_wrote_is_read() {
     assert_eq!((recipe.entrypoint, recipe.cmd), (vec!["/x".to_string()], vec!["y".to_string()]));
     assert_eq!((recipe.env, recipe.working_dir), (vec!["A=b".to_string()], Some("/w".into())));
     let [layer] = &recipe.layers[..] else { panic!("one layer") };
-    assert_eq!(layer.digest, packed.digest());
+    let [made] = &packed.layers[..] else { panic!("one layer") };
     assert_eq!(layer.platforms, [Platform::linux_amd64()]);
-    assert_eq!(layer.source, Source::File(packed.layer));
-    packed.measured.keeps(layer).unwrap();
+    is_read(layer, made);
+}
+
+fn is_read(layer: &Layer, made: &Made) {
+    assert_eq!(layer.digest, made.digest());
+    assert_eq!(layer.platforms, made.platforms);
+    assert_eq!(layer.source, Source::File(made.path.clone()));
+    made.measured.keeps(layer).unwrap();
+}
+
+#[tokio::test]
+async fn each_platform_has_its_own_layer() {
+    let scratch = Scratch::new();
+    scratch.write("amd/foo.txt", "for amd64");
+    scratch.write("arm/foo.txt", "for arm64");
+    // The platform of a folder is not that of the config.
+    scratch.write("layer-config.json", r#"{"entrypoint":["/x"],"platforms":["s390x"]}"#);
+    let folder = |dir: &str, platform: &str| Folder {
+        dir: scratch.path().join(dir),
+        platform: Some(platform.parse().unwrap()),
+    };
+    let folders = vec![folder("amd", "amd64"), folder("arm", "arm64")];
+    let job = Job { folders, output: scratch.path().join("pack"), ..Job::new("") };
+    let packed = job.run(&mut Silent).unwrap();
+    let recipe = load(&packed.descriptor, &Measures::new(), None).await.unwrap();
+    assert_eq!(recipe.entrypoint, ["/x"]);
+    let ([amd, arm], [first, second]) = (&recipe.layers[..], &packed.layers[..]) else {
+        panic!("two layers")
+    };
+    is_read(amd, first);
+    is_read(arm, second);
+    assert_eq!(amd.platforms, ["amd64".parse().unwrap()]);
+    assert_eq!(arm.platforms, ["arm64".parse().unwrap()]);
+    assert_ne!(amd.digest, arm.digest);
+    let name = |made: &Made| made.path.file_name().unwrap().to_str().unwrap().to_string();
+    assert_eq!((name(first), name(second)), ("layer.tar.gzip".into(), "layer-linux-arm64.tar.gzip".into()));
+    let mistaken = Job { folders: vec![folder("amd", "amd64"), folder("arm", "amd64")], ..job };
+    assert!(mistaken.run(&mut Silent).unwrap_err().to_string().contains("is for linux/amd64"));
 }
 
 #[tokio::test]

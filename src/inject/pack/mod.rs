@@ -1,18 +1,20 @@
-//! `wave pack DIR`: a layer from a folder. The same folder gives the same bytes on every machine: entries are
-//! sorted, owners and times normalised, and the compressor's version is pinned by `Cargo.lock`.
+//! `wave pack DIR...`: layers from folders. The same folder gives the same bytes on every machine: entries are sorted,
+//! owners and times normalised, and the compressor's version is pinned by `Cargo.lock`.
 
 mod archive;
 mod failure;
+mod folder;
 mod gzip;
 mod progress;
 mod tree;
 
 pub use failure::Failure;
+pub use folder::Folder;
 pub use progress::{Progress, Silent, Terminal};
 
 use super::Measured;
-use super::descriptor::{Config, Written};
-use crate::oci::{Algorithm, Compression, Digest, Digester};
+use super::descriptor::{self, Config, Written};
+use crate::oci::{Algorithm, Compression, Digest, Digester, Platform};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -20,29 +22,37 @@ use std::path::{Path, PathBuf};
 /// What to pack and where to.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The folder whose content becomes the layer.
-    pub dir: PathBuf,
+    /// Each becomes a layer. Several are for one platform each, and no platform has two.
+    pub folders: Vec<Folder>,
     /// The result lands in its subfolder `layers`.
     pub output: PathBuf,
     /// gzip's level, 0 to 9.
     pub level: u32,
-    /// The JSON file with `entrypoint`, `cmd`, `env`, `workingDir` and `platforms`. `None`: `layer-config.json`
-    /// beside `dir`, when there is one.
+    /// The JSON file with `entrypoint`, `cmd`, `env`, `workingDir`, and the `platforms` of a folder that is given
+    /// without one. `None`: `layer-config.json` beside the first folder, when there is one.
     pub config: Option<PathBuf>,
 }
 
 /// What was made.
 #[derive(Clone, Debug)]
 pub struct Packed {
-    /// Digests and size of the layer.
-    pub measured: Measured,
-    /// `OUTPUT/layers/layer.tar.gzip`.
-    pub layer: PathBuf,
+    /// A layer for each folder, in their order.
+    pub layers: Vec<Made>,
     /// `OUTPUT/layers/layer.json`.
     pub descriptor: PathBuf,
 }
 
-const LAYER: &str = "layer.tar.gzip";
+/// A layer that was made.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Digests and size of the layer.
+    pub measured: Measured,
+    /// `OUTPUT/layers/layer.tar.gzip`; `layer-linux-arm64.tar.gzip` and the like beside it for further folders.
+    pub path: PathBuf,
+    /// The platforms it is for; empty means all.
+    pub platforms: Vec<Platform>,
+}
+
 const DESCRIPTOR: &str = "layer.json";
 const CONFIG: &str = "layer-config.json";
 
@@ -52,31 +62,44 @@ impl Job {
 
     /// Packs `dir` into `pack`.
     pub fn new(dir: impl Into<PathBuf>) -> Job {
-        Job { dir: dir.into(), output: "pack".into(), level: Job::LEVEL, config: None }
+        let folder = Folder { dir: dir.into(), platform: None };
+        Job { folders: vec![folder], output: "pack".into(), level: Job::LEVEL, config: None }
     }
 
-    /// Makes the layer in one pass and then its descriptor. Each file appears whole or not at all.
+    /// Makes each layer in one pass and then the descriptor of all. Each file appears whole or not at all.
     pub fn run(&self, progress: &mut dyn Progress) -> Result<Packed, Failure> {
+        folder::check(&self.folders)?;
         let config = self.config()?;
-        let folder = self.output.join("layers");
-        fs::create_dir_all(&folder).map_err(|error| Failure::io(&folder, error))?;
-        self.refuse_overlap(&folder)?;
-        let tree = tree::scan(&self.dir)?;
-        let (layer, descriptor) = (folder.join(LAYER), folder.join(DESCRIPTOR));
-        let measured = replace(&layer, |file| self.write(&tree, file, progress))?;
-        let written = Written::new(config, LAYER, &measured);
+        let output = self.output.join("layers");
+        fs::create_dir_all(&output).map_err(|error| Failure::io(&output, error))?;
+        self.refuse_overlap(&output)?;
+        let (mut layers, mut entries) = (Vec::new(), Vec::new());
+        for (index, folder) in self.folders.iter().enumerate() {
+            let tree = tree::scan(&folder.dir)?;
+            let name = folder.file_name(index);
+            let path = output.join(&name);
+            let measured = replace(&path, |file| self.write(&tree, file, progress))?;
+            let platforms = match &folder.platform {
+                Some(platform) => vec![platform.clone()],
+                None => config.as_ref().map(Config::platforms).unwrap_or_default(),
+            };
+            entries.push(descriptor::Packed::new(name, &measured, &platforms));
+            layers.push(Made { measured, path, platforms });
+        }
+        let written = Written::new(config, entries);
+        let descriptor = output.join(DESCRIPTOR);
         replace(&descriptor, |file| {
             let io = |error: io::Error| Failure::io(&descriptor, error);
             serde_json::to_writer_pretty(&mut *file, &written).map_err(|error| io(error.into()))?;
             file.write_all(b"\n").map_err(io)
         })?;
-        Ok(Packed { measured, layer, descriptor })
+        Ok(Packed { layers, descriptor })
     }
 
     fn config(&self) -> Result<Option<Config>, Failure> {
         let (path, explicit) = match &self.config {
             Some(path) => (path.clone(), true),
-            None => (self.dir.join("..").join(CONFIG), false),
+            None => (self.folders[0].dir.join("..").join(CONFIG), false),
         };
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -87,12 +110,15 @@ impl Job {
     }
 
     /// A layer that contains its own output would differ each time.
-    fn refuse_overlap(&self, folder: &Path) -> Result<(), Failure> {
+    fn refuse_overlap(&self, output: &Path) -> Result<(), Failure> {
         let real = |path: &Path| fs::canonicalize(path).map_err(|error| Failure::io(path, error));
-        match real(folder)?.starts_with(real(&self.dir)?) {
-            true => Err(Failure::new(folder, "the output lies inside the folder to pack")),
-            false => Ok(()),
+        let place = real(output)?;
+        for folder in &self.folders {
+            if place.starts_with(real(&folder.dir)?) {
+                return Err(Failure::new(output, "the output lies inside the folder to pack"));
+            }
         }
+        Ok(())
     }
 
     /// tar -> its digest -> gzip -> digest and size -> file.
@@ -158,7 +184,7 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-impl Packed {
+impl Made {
     /// The digest of the layer, as manifests name it.
     pub fn digest(&self) -> Digest {
         self.measured.digest

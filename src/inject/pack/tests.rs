@@ -34,14 +34,16 @@ fn fill(root: &Path, backwards: impl Fn(&mut Vec<(&'static str, u32)>)) {
     symlink("/opt/fusion/entry.sh", root.join("opt/link")).unwrap();
 }
 
-fn pack(scratch: &Scratch, name: &str) -> Result<Packed, Failure> {
+fn pack(scratch: &Scratch, name: &str) -> Result<(Made, PathBuf), Failure> {
     let job =
         Job { output: scratch.path().join(format!("{name}-pack")), ..Job::new(scratch.path().join(name)) };
-    job.run(&mut Silent)
+    let Packed { mut layers, descriptor } = job.run(&mut Silent)?;
+    assert_eq!(layers.len(), 1);
+    Ok((layers.remove(0), descriptor))
 }
 
-fn entries(packed: &Packed) -> Vec<(String, u32, tar::EntryType, u64)> {
-    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(File::open(&packed.layer).unwrap()));
+fn entries(packed: &Made) -> Vec<(String, u32, tar::EntryType, u64)> {
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(File::open(&packed.path).unwrap()));
     let entry = |entry: io::Result<tar::Entry<'_, _>>| {
         let entry = entry.unwrap();
         let header = entry.header();
@@ -62,21 +64,21 @@ fn the_same_tree_gives_the_same_bytes() {
     File::open(scratch.path().join("two/foo.txt")).unwrap().set_modified(old).unwrap();
     // Whoever runs the tests as root gets another owner, too; others cannot, and have one owner in both trees.
     _ = std::os::unix::fs::chown(scratch.path().join("two/foo.txt"), Some(1234), Some(1234));
-    let (one, two) = (pack(&scratch, "one").unwrap(), pack(&scratch, "two").unwrap());
+    let (one, two) = (pack(&scratch, "one").unwrap().0, pack(&scratch, "two").unwrap().0);
     assert_eq!(one.measured, two.measured);
-    assert_eq!(fs::read(&one.layer).unwrap(), fs::read(&two.layer).unwrap());
+    assert_eq!(fs::read(&one.path).unwrap(), fs::read(&two.path).unwrap());
     // The header of a machine nobody knows: no flags, time 0, OS 255.
-    assert_eq!(fs::read(&one.layer).unwrap()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
-    assert_eq!(measure::file(&one.layer).unwrap().unwrap(), one.measured, "measured on the way and again");
+    assert_eq!(fs::read(&one.path).unwrap()[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]);
+    assert_eq!(measure::file(&one.path).unwrap().unwrap(), one.measured, "measured on the way and again");
     fs::write(scratch.path().join("two/foo.txt"), "other").unwrap();
-    assert_ne!(one.digest(), pack(&scratch, "two").unwrap().digest());
+    assert_ne!(one.digest(), pack(&scratch, "two").unwrap().0.digest());
 }
 
 #[test]
 fn entries_are_as_clients_want_them() {
     let scratch = Scratch::new();
     fill(&scratch.path().join("dir"), |_| {});
-    let packed = pack(&scratch, "dir").unwrap();
+    let (packed, _) = pack(&scratch, "dir").unwrap();
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let want = [
         (LONG, 0o644, Regular, 4),
@@ -95,7 +97,7 @@ fn entries_are_as_clients_want_them() {
     ];
     let want: Vec<_> = want.map(|(name, mode, kind, size)| (name.to_string(), mode, kind, size)).into();
     assert_eq!(entries(&packed), want);
-    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(File::open(&packed.layer).unwrap()));
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(File::open(&packed.path).unwrap()));
     for entry in tar.entries().unwrap() {
         let mut entry = entry.unwrap();
         let (path, link) =
@@ -111,6 +113,27 @@ fn entries_are_as_clients_want_them() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn folders_of_the_system_have_no_entries() {
+    let scratch = Scratch::new();
+    scratch.write("dir/usr/bin/fusion", "x");
+    scratch.write("dir/usr/local/bin/tool", "x");
+    scratch.write("dir/etc/profile.d/a.sh", "x");
+    scratch.write("dir/lib64/libx.so", "x");
+    let (packed, _) = pack(&scratch, "dir").unwrap();
+    let names: Vec<_> = entries(&packed).into_iter().map(|(name, ..)| name).collect();
+    let want = [
+        "etc/profile.d/",
+        "etc/profile.d/a.sh",
+        "lib64/libx.so",
+        "usr/bin/fusion",
+        "usr/local/",
+        "usr/local/bin/",
+        "usr/local/bin/tool",
+    ];
+    assert_eq!(names, want);
 }
 
 #[test]
@@ -137,12 +160,12 @@ fn what_cannot_be_in_a_layer_is_refused() {
 fn the_descriptor_says_what_the_config_says() {
     let scratch = Scratch::new();
     scratch.write("dir/foo.txt", "hello");
-    let text = |packed: &Packed| fs::read_to_string(&packed.descriptor).unwrap();
-    let bare: serde_json::Value = serde_json::from_str(&text(&pack(&scratch, "dir").unwrap())).unwrap();
+    let text = |descriptor: &Path| fs::read_to_string(descriptor).unwrap();
+    let bare: serde_json::Value = serde_json::from_str(&text(&pack(&scratch, "dir").unwrap().1)).unwrap();
     assert_eq!(bare.as_object().unwrap().keys().collect::<Vec<_>>(), ["layers"]);
     let config = r#"{"entrypoint":["/opt/fusion/entry.sh"],"cmd":null,"env":["A=b"],"platforms":["x86_64"]}"#;
     scratch.write("layer-config.json", config);
-    let packed = pack(&scratch, "dir").unwrap();
+    let (packed, descriptor) = pack(&scratch, "dir").unwrap();
     let Measured { digest, size, diff_id, .. } = packed.measured;
     let want = serde_json::json!({
         "entrypoint": ["/opt/fusion/entry.sh"], "cmd": null, "workingDir": null, "env": ["A=b"],
@@ -151,7 +174,7 @@ fn the_descriptor_says_what_the_config_says() {
             "platforms": ["linux/amd64"],
         }],
     });
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&text(&packed)).unwrap(), want);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&text(&descriptor)).unwrap(), want);
     assert_eq!(
         fs::read_dir(scratch.path().join("dir-pack/layers")).unwrap().count(),
         2,

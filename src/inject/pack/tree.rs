@@ -35,9 +35,25 @@ pub(super) enum Kind {
     Hardlink(String),
 }
 
-/// Names that are symlinks in most base images (`/bin -> usr/bin`). An entry for the directory would replace the
-/// symlink and with it everything behind it, so only what is inside such a folder is written.
-const MERGED: [&str; 6] = ["bin/", "lib/", "lib32/", "lib64/", "libx32/", "sbin/"];
+/// Folders of the system, some of them symlinks in most base images (`/bin -> usr/bin`). An entry for the directory would
+/// replace the symlink and with it everything behind it, or change owner and mode of the image's own, so only what is
+/// inside such a folder is written.
+const SYSTEM: [&str; 14] = [
+    "bin/",
+    "etc/",
+    "lib/",
+    "lib32/",
+    "lib64/",
+    "libx32/",
+    "sbin/",
+    "usr/",
+    "usr/bin/",
+    "usr/lib/",
+    "usr/lib32/",
+    "usr/lib64/",
+    "usr/libx32/",
+    "usr/sbin/",
+];
 const WHITEOUT: &str = ".wh.";
 
 /// Lists `dir`. What cannot be in a layer is refused: devices, fifos, sockets, names that clients take for
@@ -45,7 +61,7 @@ const WHITEOUT: &str = ".wh.";
 pub(super) fn scan(dir: &Path) -> Result<Tree, Failure> {
     let mut tree = Tree { entries: Vec::new(), total: 0 };
     walk(dir, "", &mut tree.entries)?;
-    tree.entries.retain(|entry| !MERGED.contains(&&*entry.name));
+    tree.entries.retain(|entry| !SYSTEM.contains(&&*entry.name));
     tree.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     link(&mut tree)?;
     Ok(tree)

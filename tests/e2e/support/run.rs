@@ -13,9 +13,14 @@ pub(crate) struct Ran {
 
 /// Runs a command for at most three minutes.
 pub(crate) fn run(command: &Command) -> Ran {
+    run_within(180, command)
+}
+
+/// Runs a command for so many seconds at most.
+pub(crate) fn run_within(seconds: u32, command: &Command) -> Ran {
     let line = format!("{:?} {:?}", command.get_program(), command.get_args().collect::<Vec<_>>());
     let mut timed = Command::new(tools::find("timeout"));
-    timed.args(["--kill-after=5", "180"]).arg(command.get_program()).args(command.get_args());
+    timed.args(["--kill-after=5", &seconds.to_string()]).arg(command.get_program()).args(command.get_args());
     timed.env_clear();
     for (name, value) in command.get_envs() {
         timed.env(name, value.expect("no variable is removed one by one"));
@@ -45,6 +50,16 @@ impl Ran {
     #[track_caller]
     pub(crate) fn fails(&self) -> String {
         assert!(!self.output.status.success(), "should have failed: {}", self.all());
+        self.all()
+    }
+
+    /// All output of a command that ended with this code.
+    ///
+    /// # Panics
+    /// When it ended in another way.
+    #[track_caller]
+    pub(crate) fn ends_with(&self, code: i32) -> String {
+        assert_eq!(self.output.status.code(), Some(code), "{}", self.all());
         self.all()
     }
 

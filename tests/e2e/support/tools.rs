@@ -17,6 +17,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("env", "coreutils"),
     ("htpasswd", "apache2-utils"),
     ("ip", "iproute2"),
+    ("mmdebstrap", "mmdebstrap"),
     ("mount", "mount"),
     ("netavark", "netavark"),
     ("nsenter", "util-linux"),
@@ -25,6 +26,7 @@ const TOOLS: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
     ("setsid", "util-linux"),
     ("sh", "dash"),
+    ("sha256sum", "coreutils"),
     ("skopeo", "skopeo"),
     ("timeout", "coreutils"),
     ("umoci", "umoci"),
@@ -52,6 +54,16 @@ pub(crate) fn isolated(program: &Path) -> Command {
 /// The product: the binary of this build, or the one `WAVE_BINARY` names.
 pub(crate) fn wave() -> PathBuf {
     std::env::var_os("WAVE_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_wave").into(), PathBuf::from)
+}
+
+/// The server of moto, in the Python environment that `tests/install.sh` makes.
+///
+/// # Panics
+/// When it is not installed.
+pub(crate) fn moto() -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools").join("moto/bin/moto_server");
+    assert!(path.is_file(), "{} is missing: sh tests/install.sh", path.display());
+    path
 }
 
 /// Lets a command find the caller's Rust compiler, wherever that and what belongs to it are.

@@ -34,6 +34,14 @@ pub(crate) struct Layer {
 pub(crate) struct Files(tar::Builder<Vec<u8>>);
 
 impl Layer {
+    /// A tar file as it is.
+    pub(crate) fn of_tar(tar: &[u8], level: Compression) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), level);
+        encoder.write_all(tar).expect("memory takes everything");
+        let gzip = encoder.finish().expect("memory takes everything");
+        Self { digest: sha256(&gzip), diff_id: sha256(tar), gzip }
+    }
+
     /// One text file.
     pub(crate) fn of_text(path: &str, text: &str) -> Self {
         let mut files = Files::new();
@@ -70,10 +78,7 @@ impl Files {
 
     pub(crate) fn pack(self, level: Compression) -> Layer {
         let tar = self.0.into_inner().expect("memory takes everything");
-        let mut encoder = GzEncoder::new(Vec::new(), level);
-        encoder.write_all(&tar).expect("memory takes everything");
-        let gzip = encoder.finish().expect("memory takes everything");
-        Layer { digest: sha256(&gzip), diff_id: sha256(&tar), gzip }
+        Layer::of_tar(&tar, level)
     }
 
     fn entry(&mut self, kind: tar::EntryType, path: &str, mode: u32, content: &[u8]) {

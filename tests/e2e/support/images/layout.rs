@@ -12,13 +12,13 @@ pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(super) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 /// A layout in the making.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     folder: PathBuf,
     tags: Vec<Value>,
 }
 
 impl Layout {
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         std::fs::create_dir_all(folder.join("blobs/sha256")).expect("the folder is ours");
         Self { folder: folder.to_owned(), tags: Vec::new() }
     }
@@ -37,7 +37,7 @@ impl Layout {
     }
 
     /// Stores an image and describes its manifest. `config` gets its `rootfs` and `history` here.
-    pub(super) fn image(&mut self, mut config: Value, layers: &[Layer]) -> Value {
+    pub(crate) fn image(&mut self, mut config: Value, layers: &[Layer]) -> Value {
         let diff_ids: Vec<_> = layers.iter().map(|layer| &layer.diff_id).collect();
         config["rootfs"] = json!({"type": "layers", "diff_ids": diff_ids});
         let step =
@@ -50,12 +50,12 @@ impl Layout {
     }
 
     /// Gives a described manifest or index a tag.
-    pub(super) fn tag(&mut self, tag: &str, mut descriptor: Value) {
+    pub(crate) fn tag(&mut self, tag: &str, mut descriptor: Value) {
         descriptor["annotations"] = json!({"org.opencontainers.image.ref.name": tag});
         self.tags.push(descriptor);
     }
 
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": self.tags});
         std::fs::write(self.folder.join("index.json"), index.to_string()).expect("the folder is ours");
         let version = json!({"imageLayoutVersion": "1.0.0"});

@@ -20,7 +20,9 @@ mod recipes;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-pub(crate) use layer::{Layer, hex, sha256};
+pub(crate) use layer::{Files, Layer, hex, sha256};
+pub(crate) use layout::Layout;
+pub(crate) use recipes::{Busybox, example};
 
 use super::registry::Registry;
 use super::scratch;

@@ -15,34 +15,69 @@ const LARGE_LAYER: usize = 50 * 1000 * 1000;
 
 /// The programs in the images: whatever Debian and the compiler have made of them.
 pub(super) struct Programs {
-    /// A shell and its tools, and the names of these.
-    busybox: (Vec<u8>, String),
+    busybox: Busybox,
     /// The example of the layer package, which prints files.
     hello: Vec<u8>,
 }
 
+/// A shell and its tools.
+pub(crate) struct Busybox {
+    program: Vec<u8>,
+    /// The names of the tools, one a line.
+    applets: String,
+}
+
+/// An example program of the layer package, which runs in any image.
+pub(crate) fn example(name: &str) -> Vec<u8> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("layer/static.sh");
+    let mut build = tools::isolated(&script);
+    tools::with_cargo(&mut build);
+    // The first time, the compiler is asked for more than three minutes on a small machine.
+    let path = run::run_within(900, build.args(["--example", name])).ok();
+    std::fs::read(path.trim()).expect("the program was just built")
+}
+
 impl Programs {
     pub(super) fn find() -> Self {
-        let busybox = std::fs::read(tools::find("busybox")).expect("busybox can be read");
-        let applets = run::run(tools::command("busybox").arg("--list")).ok();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("layer/static.sh");
-        let mut build = tools::isolated(&script);
-        tools::with_cargo(&mut build);
-        let hello = run::run(build.args(["--example", "hello"])).ok();
-        let hello = std::fs::read(hello.trim()).expect("the program was just built");
-        Self { busybox: (busybox, applets), hello }
+        Self { busybox: Busybox::find(), hello: example("hello") }
     }
 
     /// Different for different programs.
     pub(super) fn digests(&self) -> String {
-        let (program, applets) = &self.busybox;
-        [program, applets.as_bytes(), &self.hello].map(sha256).concat()
+        self.busybox.digests() + &sha256(&self.hello)
+    }
+}
+
+impl Busybox {
+    pub(crate) fn find() -> Self {
+        let program = std::fs::read(tools::find("busybox")).expect("busybox can be read");
+        let applets = run::run(tools::command("busybox").arg("--list")).ok();
+        Self { program, applets }
+    }
+
+    /// Different for different programs.
+    pub(crate) fn digests(&self) -> String {
+        [&self.program, self.applets.as_bytes()].map(sha256).concat()
+    }
+
+    /// All that is needed to run a shell.
+    pub(crate) fn layer(&self) -> Layer {
+        let mut files = Files::new();
+        files.folder("bin/", 0o755);
+        files.file("bin/busybox", 0o755, &self.program);
+        for applet in self.applets.lines().filter(|name| *name != "busybox") {
+            files.symlink(&format!("bin/{applet}"), "busybox");
+        }
+        files.folder("etc/", 0o755);
+        files.file("etc/passwd", 0o644, b"root:x:0:0:root:/:/bin/sh\n");
+        files.folder("tmp/", 0o1777);
+        files.pack(Compression::default())
     }
 }
 
 /// Writes all images of the layout.
 pub(super) fn write(layout: &mut Layout, programs: &Programs) {
-    let base = [busybox(&programs.busybox), greeter()];
+    let base = [programs.busybox.layer(), greeter()];
     let hello = layout.image(config("amd64", &json!(["/bin/hello"]), &["cat", "foo.txt"]), &base);
     layout.tag("hello", hello.clone());
     let string = layout.image(config("amd64", &json!("/bin/hello"), &["cat", "foo.txt"]), &base);
@@ -84,20 +119,6 @@ fn config(architecture: &str, entrypoint: &Value, cmd: &[&str]) -> Value {
             "Labels": {"test.image": "yes"},
         },
     })
-}
-
-/// A shell and its tools.
-fn busybox((program, applets): &(Vec<u8>, String)) -> Layer {
-    let mut files = Files::new();
-    files.folder("bin/", 0o755);
-    files.file("bin/busybox", 0o755, program);
-    for applet in applets.lines().filter(|name| *name != "busybox") {
-        files.symlink(&format!("bin/{applet}"), "busybox");
-    }
-    files.folder("etc/", 0o755);
-    files.file("etc/passwd", 0o644, b"root:x:0:0:root:/:/bin/sh\n");
-    files.folder("tmp/", 0o1777);
-    files.pack(Compression::default())
 }
 
 /// An entry point as many images have one: a script that does its part and becomes its arguments.
